@@ -34,13 +34,8 @@ def fill(call: Call, target: Buffer, value: float) -> None:
     if value == 0:
         call.memset(target, 0)
         return
-    blocks = min(ceil_div(target.size, _THREADS), 32 * call.device.multiprocessors)
-    call.launch("fill", blocks, _THREADS, target, target.size, CARRIER_NUMPY[target.dtype].type(value))
-
-
-def grid(call: Call, count: int) -> int:
-    """Blocks for a kernel that goes over ``count`` elements."""
-    return min(ceil_div(count, _THREADS), 32 * call.device.multiprocessors)
+    scalar = CARRIER_NUMPY[target.dtype].type(value)
+    call.launch("fill", call.grid(target.size, _THREADS), _THREADS, target, target.size, scalar)
 
 
 def clipped(call: Call, numbers: Buffer, limit: int, entry: str, *, rows: bool = False) -> tuple[Buffer, Buffer | None]:
@@ -62,7 +57,7 @@ def keys(
         raise KernelError(f"{limit} rows; a 32-bit key counts to 4294967294")
     made = call.workspace("int32", count)
     picked = call.workspace("int32", count) if rows else None
-    call.launch(entry, grid(call, ceil_div(count, 4)), _THREADS, numbers, made, picked, count, *more, limit)
+    call.launch(entry, call.grid(count, _THREADS * 4), _THREADS, numbers, made, picked, count, *more, limit)
     return made, picked
 
 
@@ -95,7 +90,7 @@ def reduce_by_key(
     if not count or not width:
         return
     if not in_order and not sorts(call, data, out, segments):
-        call.launch("add", grid(call, count), _THREADS, data, keys, out, count, np.int32(width), segments)
+        call.launch("add", call.grid(count, _THREADS), _THREADS, data, keys, out, count, np.int32(width), segments)
         return
     if not in_order:
         keys, rows = sort(call, keys, count, (segments - 1).bit_length(), values=rows)

@@ -39,5 +39,6 @@ def launch(call: Call, entry: str, target: Buffer, source: Buffer, *arguments: A
     pack = 2 if itemsize(source.dtype) == 8 else 4  # kChannels in the source
     wide = target.shape[-1] % pack == 0
     count = target.size // pack if wide else target.size
-    blocks = min(ceil_div(count, _THREADS), 64 * call.device.multiprocessors)
-    call.launch(f"{entry}, wide" if wide else entry, blocks, _THREADS, *call.inputs, *call.outputs, count, *arguments)
+    if wide:
+        entry = f"{entry}, wide"
+    call.launch(entry, call.grid(count, _THREADS, 64), _THREADS, *call.inputs, *call.outputs, count, *arguments)

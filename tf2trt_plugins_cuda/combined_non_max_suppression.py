@@ -8,7 +8,7 @@ from typing import Any
 
 from tf2trt_core import Context, Dim, Value, op
 from tf2trt_core.dims import minimum
-from tf2trt_core.kernels import Call, Kernel, ceil_div
+from tf2trt_core.kernels import Call, Kernel
 from tf2trt_core.kernels.sorting import sort, sort_entries
 from tf2trt_plugins_cuda.references.combined_non_max_suppression import combined_non_max_suppression as reference
 
@@ -28,7 +28,7 @@ def _launches(call: Call) -> None:
     rows, places = images * classes, classes * size
     facts = (number, classes, boxes.shape[2], size)
     keys, sizes = call.workspace("int32", rows, number), call.workspace("int32", rows)
-    call.launch("keys", _grid(call, keys.size), _THREADS, scores, least, keys, scores.size, number, classes)
+    call.launch("keys", call.grid(keys.size, _THREADS), _THREADS, scores, least, keys, scores.size, number, classes)
     sorted_keys, order = sort(call, keys, number, 32, rows=rows)
     heaps = call.workspace("int64", max(rows * number, images * places))
     corners, areas = call.workspace("float32", rows * size, 4), call.workspace("float32", rows * size)
@@ -39,17 +39,13 @@ def _launches(call: Call) -> None:
             *facts, again,
         )  # fmt: skip
     ranks = call.workspace("int32", images, places)
-    blocks = _grid(call, ranks.size)
-    call.launch("places", blocks, _THREADS, scores, kept, sizes, ranks, ranks.size, number, classes, size)
+    grid = call.grid(ranks.size, _THREADS)
+    call.launch("places", grid, _THREADS, scores, kept, sizes, ranks, ranks.size, number, classes, size)
     sorted_ranks, order = sort(call, ranks, places, 32, rows=images)
     call.launch(
         "combine", images, _THREADS, boxes, scores, sorted_ranks, order, kept, sizes, heaps, *call.outputs, *facts,
         total, bool(call.scalars["clip"]),
     )  # fmt: skip
-
-
-def _grid(call: Call, count: int) -> int:
-    return min(ceil_div(count, _THREADS), 32 * call.device.multiprocessors)
 
 
 COMBINED = Kernel(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tf2trt_core import Context, Dim, Value, op
-from tf2trt_core.kernels import Buffer, Call, Kernel, ceil_div
+from tf2trt_core.kernels import Buffer, Call, Kernel
 from tf2trt_core.kernels.signature import itemsize
 from tf2trt_plugins_cuda.references import histogram
 
@@ -26,7 +26,7 @@ def count(call: Call, values: Buffer, limits: Buffer | None, weights: Buffer | N
     bins, length = out.shape[-1], values.size // max(rows, 1)
     if not bins or not length:
         return
-    grid = (min(ceil_div(length, _SHARE), 4 * call.device.multiprocessors), rows)
+    grid = (call.grid(length, _SHARE, 4), rows)
     each = itemsize(out.dtype) if weights else 4
     copies = min(call.device.shared_bytes // (bins * each), _WARPS)
     arguments = (values, limits, weights, out, length, bins)
@@ -43,7 +43,7 @@ def _bincount(call: Call) -> None:
         call.memset(out, 0)
         rows = out.shape[0] if len(out.shape) > 1 else 1
         length = values.size // max(rows, 1)
-        grid = (min(ceil_div(length, _SHARE), 4 * call.device.multiprocessors), rows)
+        grid = (call.grid(length, _SHARE, 4), rows)
         call.launch("mark", grid, _THREADS, values, out, length, out.shape[-1])
         return
     count(call, values, None, weights if weights.size else None, out)

@@ -34,7 +34,7 @@ def _launches(call: Call) -> None:
     state, settings = call.workspace("int32", 3), call.workspace("float32", 4)
     keys = call.workspace("int32", count)
     call.memset(state, 0)
-    grid = max(min(ceil_div(count, _THREADS), 8 * call.device.multiprocessors), 1)
+    grid = max(call.grid(count, _THREADS, 8), 1)
     spread = sigma[0] if sigma else None
     call.launch("keys", grid, _THREADS, scores, similarity, least, spread, keys, state, settings, count)
     _, order = sort(call, keys, count, 32)
@@ -69,7 +69,7 @@ def _chunks(
         begin = chunk * _CHUNK
         fallen = removed.part(chunk)
         if chunk:
-            slices = min(ceil_div(min(begin, limit), _TILE), call.device.multiprocessors)
+            slices = call.grid(min(begin, limit), _TILE, 1)
             call.launch("earlier", (tiles, slices), _TILE, *pairs, settings, state, kept, fallen, begin, limit)
         call.launch("pairs", (tiles, tiles), _TILE, *pairs, settings, state, masks, begin, limit)
         call.launch(

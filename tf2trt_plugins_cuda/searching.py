@@ -28,13 +28,12 @@ def _launches(call: Call) -> None:
     room = max(call.device.shared_bytes // 2 // itemsize(rows.dtype), 2).bit_length() - 1
     levels = min(max(length, 1).bit_length(), room)
     if not 0 < length < 2**31 or count < 2 << levels:
-        blocks = min(ceil_div(out.size, _THREADS), 16 * call.device.multiprocessors)
-        call.launch("rows", blocks, _THREADS, rows, values, out, height, length, count, _EMPTY)
+        grid = call.grid(out.size, _THREADS, 16)
+        call.launch("rows", grid, _THREADS, rows, values, out, height, length, count, _EMPTY)
         return
     stride = 1 << (ceil_div(length, (1 << levels) - 1) - 1).bit_length()
-    blocks = min(ceil_div(count, _SHARE), 3 * call.device.multiprocessors)
     call.launch(
-        "tree", (blocks, min(height, 65535)), _THREADS,
+        "tree", (call.grid(count, _SHARE, 3), min(height, 65535)), _THREADS,
         rows, values, out, height, np.int32(length), count, np.int32(levels), np.int32(stride), _EMPTY,
         shared=itemsize(rows.dtype) << levels,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tf2trt_core import NARROW, Const, Context, Dim, Value, op
-from tf2trt_core.kernels import Buffer, Call, Kernel, KernelError, ceil_div
+from tf2trt_core.kernels import Buffer, Call, Kernel, KernelError
 from tf2trt_core.kernels.declaration import Array
 from tf2trt_core.kernels.signature import itemsize
 from tf2trt_core.kernels.sorting import sort, sort_entries
@@ -21,18 +21,14 @@ _THREADS = 256
 _KEY = {"int64": "unsigned long long"}
 
 
-def _grid(call: Call, count: int) -> int:
-    return min(ceil_div(count, _THREADS), 32 * call.device.multiprocessors)
-
-
 def _sorted(call: Call, x: Buffer, out: Buffer, index: Buffer | None, first: int, *, descending: bool) -> None:
     length, width = x.shape[-1], out.size // max(math.prod(x.shape[:-1]), 1)
     if not out.size:
         return
     keys = call.workspace("int64" if x.dtype == "int64" else "int32", x.size)
-    call.launch("keys", _grid(call, x.size), _THREADS, x, keys, x.size, descending)
+    call.launch("keys", call.grid(x.size, _THREADS), _THREADS, x, keys, x.size, descending)
     _, places = sort(call, keys, length, 8 * itemsize(x.dtype), rows=x.size // length)
-    call.launch("take", _grid(call, out.size), _THREADS, x, places, out, index, out.size, length, first, width)
+    call.launch("take", call.grid(out.size, _THREADS), _THREADS, x, places, out, index, out.size, length, first, width)
 
 
 def _top_launches(call: Call) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tf2trt_core import Const, Context, Limit, Value, op
-from tf2trt_core.kernels import Call, Kernel, KernelError, ceil_div
+from tf2trt_core.kernels import Call, Kernel, KernelError
 from tf2trt_core.kernels.scanning import THREADS, choosing
 from tf2trt_plugins_cuda._cases import normal
 from tf2trt_plugins_cuda.references.unique import unique as reference
@@ -29,13 +29,12 @@ def _launches(call: Call) -> None:
     call.memset(table, 0xFF)
     for one in counts:
         call.memset(one, 0)
-    grid = min(ceil_div(count, THREADS), 32 * call.device.multiprocessors)
+    grid = call.grid(count, THREADS)
     call.launch("enter", grid, THREADS, x, count, outer, inner, table, np.uint32(table.size - 1), slots)
     blocks, chain = choosing(call, count)
     call.launch("number", blocks, THREADS, table, slots, numbers, leaders, count, found, *chain)
     call.launch("look up", grid, THREADS, slots, numbers, index, counts[0] if counts else None, count)
-    blocks = min(ceil_div(x.size, THREADS), 32 * call.device.multiprocessors)
-    call.launch("gather", blocks, THREADS, x, leaders, found, y, count, outer, inner)
+    call.launch("gather", call.grid(x.size, THREADS), THREADS, x, leaders, found, y, count, outer, inner)
 
 
 def _shape(x: Any, axis: int, found: Any) -> list[Any]:

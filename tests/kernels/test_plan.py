@@ -59,6 +59,12 @@ def test_an_empty_grid_is_no_launch(grid):
     assert not made.steps
 
 
+def test_grids_of_loops_are_as_large_as_the_work_or_the_device():
+    made = call(device=DeviceFacts(multiprocessors=3))
+    assert [made.grid(count, 256) for count in (0, 1, 256, 257, 2**40)] == [0, 1, 1, 2, 96]
+    assert made.grid(2**40, 256, 4) == 12
+
+
 def test_arguments_have_the_types_of_cxx():
     made = call()
     made.launch("it", 1, 1, 7, True, 0.5, None, np.uint8(3), made.inputs[0], extents((2, 3)))  # noqa: FBT003

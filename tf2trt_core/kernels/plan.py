@@ -149,6 +149,14 @@ class Call:
         if target.nbytes:
             self.steps.append(Copy(target, source))
 
+    def grid(self, count: int, share: int, most: int = 32) -> int:
+        """Blocks for a grid-stride loop over ``count`` elements: one for each ``share``, 0 for no elements.
+
+        ``share`` is the block's threads, or a multiple where each takes several elements. There are at most ``most``
+        blocks a multiprocessor, which fill it; for further elements their threads take further strides.
+        """
+        return min(ceil_div(count, share), most * self.device.multiprocessors)
+
     def launch(
         self, entry: str, grid: int | Sequence[int], block: int | Sequence[int], *arguments: Any, shared: int = 0
     ) -> None:

@@ -42,7 +42,7 @@ def sort(
     state = call.workspace("int64", passes, rows, 1 + tiles * (1 << _DIGIT))
     call.memset(counts, 0)
     call.memset(state, 0)
-    blocks = min(ceil_div(count, _THREADS * 32), 4 * call.device.multiprocessors)
+    blocks = call.grid(count, _THREADS * 32, 4)
     call.launch("sort histogram", (blocks, rows), _THREADS, keys, counts, count, np.int32(passes))
     call.launch("sort offsets", (passes, rows), 1 << _DIGIT, counts, np.int32(passes))
     buffers = [
