@@ -4,6 +4,7 @@ from __future__ import annotations
 
 #: The modules with the ops, in alphabetical order; a new file is added here.
 MODULES = (
+    "bitcast",
     "bitwise",
     "combined_non_max_suppression",
     "crop_and_resize",

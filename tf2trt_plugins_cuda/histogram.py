@@ -14,23 +14,26 @@ from tf2trt_plugins_cuda.references import histogram
 
 SOURCE = Path(__file__).with_suffix(".cu")
 _THREADS = 512
-_WARPS = _THREADS // 32
 #: Values that a block counts at least, so that adding up the blocks costs little.
 _SHARE = 8192
 
 
-def count(call: Call, values: Buffer, limits: Buffer | None, weights: Buffer | None, out: Buffer) -> None:
-    """Launch the counting of rows of ``values`` into ``out``."""
+def count(
+    call: Call, values: Buffer, limits: Buffer | None, weights: Buffer | None, out: Buffer, *, binary: bool = False
+) -> None:
+    """Launch the counting of rows of ``values`` into ``out``; ``binary``: only whether there are any."""
+    rows, bins = (1, *out.shape)[-2:]
+    length = values.size // max(rows, 1)
     call.memset(out, 0)
-    rows = out.shape[0] if len(out.shape) > 1 else 1
-    bins, length = out.shape[-1], values.size // max(rows, 1)
-    if not bins or not length:
+    if not out.size or not length:
         return
     grid = (call.grid(length, _SHARE, 4), rows)
     each = itemsize(out.dtype) if weights else 4
-    copies = min(call.device.shared_bytes // (bins * each), _WARPS)
+    copies = min(call.device.shared_bytes // (bins * each), _THREADS // 32)  # one a warp at most
     arguments = (values, limits, weights, out, length, bins)
-    if copies:
+    if binary:
+        call.launch("mark", grid, _THREADS, values, out, length, bins)
+    elif copies:
         entry = "weigh" if weights else "count"
         call.launch(entry, grid, _THREADS, *arguments, np.int32(copies), shared=bins * copies * each)
     else:
@@ -39,14 +42,7 @@ def count(call: Call, values: Buffer, limits: Buffer | None, weights: Buffer | N
 
 def _bincount(call: Call) -> None:
     (values, weights), (out,) = call.inputs, call.outputs
-    if call.scalars["binary"]:
-        call.memset(out, 0)
-        rows = out.shape[0] if len(out.shape) > 1 else 1
-        length = values.size // max(rows, 1)
-        grid = (call.grid(length, _SHARE, 4), rows)
-        call.launch("mark", grid, _THREADS, values, out, length, out.shape[-1])
-        return
-    count(call, values, None, weights if weights.size else None, out)
+    count(call, values, None, weights if weights.size else None, out, binary=bool(call.scalars["binary"]))
 
 
 BINCOUNT = Kernel(
@@ -120,5 +116,5 @@ def _(draw, gen):
     low = draw(gen.integers(-20, 10))
     values = draw(gen.tensors(rank=(1, 3), low=-30, high=30))
     limits = np.array([low, low + draw(gen.integers(1, 20))], values.dtype)
-    dtype = draw(gen.sampled_from(["int32", "int64"]))
-    return gen.case(values=values, value_range=limits, nbins=draw(gen.integers(1, 9)), dtype=dtype)
+    bins, dtype = draw(gen.integers(1, 9)), draw(gen.sampled_from(["int32", "int64"]))
+    return gen.case(values=values, value_range=limits, nbins=bins, dtype=dtype)
