@@ -100,22 +100,11 @@ def _recorded(op: Op, cases: int, there: set[str]) -> Iterator[tuple[str, list[s
 
 
 def _drawn(aim: Any, count: int) -> list[Case]:
-    import hypothesis  # noqa: PLC0415 - only where cases are drawn
-
+    from tf2trt_core.conformance.drawing import for_each  # noqa: PLC0415 - hypothesis, where cases are drawn
     from tf2trt_core.conformance.trials import trials  # noqa: PLC0415
 
     found: list[Case] = []
-
-    @hypothesis.seed(0)
-    @hypothesis.settings(
-        max_examples=count, database=None, deadline=None, phases=[hypothesis.Phase.generate],
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )  # fmt: skip
-    @hypothesis.given(trials(aim))
-    def draw(trial: Trial) -> None:
-        found.append(trial.case)
-
-    draw()
+    for_each(trials(aim), lambda trial: found.append(trial.case), count, 0)
     return found
 
 

@@ -16,6 +16,8 @@ from tf2trt_plugins_cuda.references.unique import unique as reference
 
 SOURCE = Path(__file__).with_suffix(".cu")
 _TYPES = "float32 float16 bfloat16 int32 int64 bool"
+#: Drawn cases are no longer along the axis.
+_LONGEST = 40
 
 
 def _launches(call: Call) -> None:
@@ -72,7 +74,8 @@ def unique(ctx: Context, x: Value, out_idx: str) -> list[Value]:
 
 @unique.cases
 def _(draw, gen):
-    x = normal(draw(gen.tensors(rank=1) | gen.tensors(rank=1, low=0, high=3)))
+    shape = draw(gen.shapes(rank=1, high=_LONGEST))
+    x = normal(draw(_values(draw, gen, shape) | gen.tensors(shape=shape)))
     return gen.case(x=x, out_idx=draw(_index(gen)))
 
 
@@ -88,9 +91,19 @@ def unique_along(ctx: Context, x: Value, axis: Const, out_idx: str) -> list[Valu
 
 @unique_along.cases
 def _(draw, gen):
-    x = draw(gen.tensors(rank=(1, 3), low=0, high=1))
-    axis = [draw(gen.axis(x.ndim))] if x.ndim > 1 or draw(gen.booleans()) else []
+    shape = list(draw(gen.shapes(rank=(1, 3))))
+    along = draw(gen.axis(len(shape)))
+    shape[along] = draw(gen.just(shape[along]) | gen.integers(1, _LONGEST))
+    x = draw(_values(draw, gen, shape))
+    axis = [along] if x.ndim > 1 or draw(gen.booleans()) else []
     return gen.case(x=x, axis=np.array(axis, gen.dtype("Taxis")), out_idx=draw(_index(gen)))
+
+
+def _values(draw: Any, gen: Any, shape: Any) -> Any:
+    """Few values that come often, or many, or one; or none twice."""
+    low = draw(gen.integers(-20, 20))
+    few = gen.tensors(shape=shape, low=low, high=low + draw(gen.integers(0, 3)))
+    return few | gen.tensors(shape=shape, low=low, high=low + _LONGEST) | gen.tensors(shape=shape, unique=True)
 
 
 def _index(gen: Any) -> Any:
