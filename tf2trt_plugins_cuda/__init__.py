@@ -14,6 +14,7 @@ MODULES = (
     "histogram",
     "max_pool_with_argmax",
     "non_max_suppression",
+    "non_max_suppression_with_overlaps",
     "scatter",
     "searching",
     "segments",

@@ -9,6 +9,7 @@ import pytest
 
 from tf2trt_core.kernels import DeviceFacts
 from tf2trt_core.kernels.immediate import numpy_reference
+from tf2trt_plugins_cuda import _suppression as planning
 from tf2trt_plugins_cuda import combined_non_max_suppression as combined
 from tf2trt_plugins_cuda import non_max_suppression as suppression
 from tf2trt_plugins_cuda.crop_and_resize import CROP_AND_RESIZE
@@ -39,7 +40,7 @@ def test_chunks(execute, monkeypatch, chunk, odd):
     """More candidates than a chunk has, equal scores, NaN and infinity among boxes and scores."""
     import tensorflow as tf
 
-    monkeypatch.setattr(suppression, "_CHUNK", chunk)
+    monkeypatch.setattr(planning, "_CHUNK", chunk)
     random = np.random.default_rng(chunk)
     for count, limit in ((130, 200), (150, 40)):
         boxes, scores = _boxes(random, count, odd=odd)
