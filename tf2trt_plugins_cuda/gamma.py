@@ -7,7 +7,7 @@ from pathlib import Path
 from tf2trt_core import Context, Value, op
 from tf2trt_core.kernels.elementwise import binary, ternary, unary
 from tf2trt_plugins_cuda._cases import normal
-from tf2trt_plugins_cuda.references import gamma
+from tf2trt_plugins_cuda.references import gamma, incomplete
 
 SOURCE = Path(__file__).with_suffix(".cu")
 
@@ -15,11 +15,11 @@ SOURCE = Path(__file__).with_suffix(".cu")
 KERNELS = {
     "Lgamma": unary("lgamma", SOURCE, "tf2trt::Lgamma", reference=gamma.lgamma),
     "Digamma": unary("digamma", SOURCE, "tf2trt::Digamma", reference=gamma.digamma),
-    "Igamma": binary("igamma", SOURCE, "tf2trt::Igamma", reference=gamma.igamma),
-    "Igammac": binary("igammac", SOURCE, "tf2trt::Igammac", reference=gamma.igammac),
+    "Igamma": binary("igamma", SOURCE, "tf2trt::Igamma", reference=incomplete.igamma),
+    "Igammac": binary("igammac", SOURCE, "tf2trt::Igammac", reference=incomplete.igammac),
     "Zeta": binary("zeta", SOURCE, "tf2trt::Zeta", "float32", reference=gamma.zeta),
     "Polygamma": binary("polygamma", SOURCE, "tf2trt::Polygamma", "float32", reference=gamma.polygamma),
-    "Betainc": ternary("betainc", SOURCE, "tf2trt::Betainc", "float32", reference=gamma.betainc),
+    "Betainc": ternary("betainc", SOURCE, "tf2trt::Betainc", "float32", reference=incomplete.betainc),
 }
 
 

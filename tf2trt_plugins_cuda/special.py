@@ -8,23 +8,23 @@ import numpy as np
 
 from tf2trt_core import Context, Value, op
 from tf2trt_core.kernels.elementwise import unary
-from tf2trt_plugins_cuda.references import special
+from tf2trt_plugins_cuda.references import bessel, special
 
 SOURCE = Path(__file__).with_suffix(".cu")
 
 _REFERENCES = {
-    "BesselI0": special.bessel_i(0, scaled=False),
-    "BesselI0e": special.bessel_i(0, scaled=True),
-    "BesselI1": special.bessel_i(1, scaled=False),
-    "BesselI1e": special.bessel_i(1, scaled=True),
-    "BesselJ0": special.bessel_j(0),
-    "BesselJ1": special.bessel_j(1),
-    "BesselK0": special.bessel_k(0, scaled=False),
-    "BesselK0e": special.bessel_k(0, scaled=True),
-    "BesselK1": special.bessel_k(1, scaled=False),
-    "BesselK1e": special.bessel_k(1, scaled=True),
-    "BesselY0": special.bessel_y(0),
-    "BesselY1": special.bessel_y(1),
+    "BesselI0": bessel.i(0, scaled=False),
+    "BesselI0e": bessel.i(0, scaled=True),
+    "BesselI1": bessel.i(1, scaled=False),
+    "BesselI1e": bessel.i(1, scaled=True),
+    "BesselJ0": bessel.j(0),
+    "BesselJ1": bessel.j(1),
+    "BesselK0": bessel.k(0, scaled=False),
+    "BesselK0e": bessel.k(0, scaled=True),
+    "BesselK1": bessel.k(1, scaled=False),
+    "BesselK1e": bessel.k(1, scaled=True),
+    "BesselY0": bessel.y(0),
+    "BesselY1": bessel.y(1),
     "Dawsn": special.dawsn,
     "Erfinv": special.erfinv,
     "Expint": special.expint,
