@@ -17,6 +17,9 @@ def rows(torch: Any) -> dict[str, Callable[[], Bench]]:
         "TopKV2": lambda: _top_k(torch, 64, 1 << 16, 1000),
         "Sort": lambda: _top_k(torch, 1, 1 << 24, 1 << 24),
         "NonMaxSuppressionV5": lambda: _boxes(torch, 5000),
+        "NonMaxSuppressionV5 soft": lambda: _boxes(torch, 5000, sigma=0.5),
+        "CombinedNonMaxSuppression": lambda: _classes(torch, 8, 2000, 90, levels=0),
+        "CombinedNonMaxSuppression ties": lambda: _classes(torch, 8, 2000, 90, levels=256),
         "CropAndResize": lambda: _crops(torch, 1000),
         "MaxPoolWithArgmax": lambda: _pooled(torch),
     }
@@ -47,13 +50,28 @@ def _top_k(torch: Any, height: int, length: int, k: int) -> Bench:
     return Bench(f"TopKV2 {k} of {height}x{length}", kernel, (data,), peers, {"k": k, "I": "int32"})
 
 
-def _boxes(torch: Any, count: int) -> Bench:
+def _boxes(torch: Any, count: int, *, sigma: float = 0.0) -> Bench:
     corner, size = torch.rand(count, 2, device="cuda"), torch.rand(count, 2, device="cuda") * 0.2
-    numbers = [torch.tensor(number, device="cuda") for number in (0.5, float("-inf"), 0.0)]
+    numbers = [torch.tensor(number, device="cuda") for number in (0.5, float("-inf"), sigma)]
     kernel = next(one for one in module("non_max_suppression").KERNELS if one.name == "non_max_suppression")
     inputs = (torch.cat([corner, corner + size], 1), torch.rand(count, device="cuda"), *numbers)
-    peers = {"torch": lambda boxes, scores, *_: importlib.import_module("torchvision").ops.nms(boxes, scores, 0.5)}
-    return Bench(f"NonMaxSuppressionV5 {count} boxes", kernel, inputs, peers, {"limit": count})
+    nms = {"torch": lambda boxes, scores, *_: importlib.import_module("torchvision").ops.nms(boxes, scores, 0.5)}
+    name = f"NonMaxSuppressionV5 {count} boxes{', soft' if sigma else ''}"
+    return Bench(name, kernel, inputs, {} if sigma else nms, {"limit": count})
+
+
+def _classes(torch: Any, images: int, count: int, classes: int, *, levels: int) -> Bench:
+    """``levels``: how many different scores there are, 0 for as many as it happens."""
+    corner = torch.rand(images, count, 1, 2, device="cuda")
+    boxes = torch.cat([corner, corner + torch.rand(images, count, 1, 2, device="cuda") * 0.2], 3)
+    scores = torch.rand(images, count, classes, device="cuda")
+    if levels:
+        scores = (scores * levels).floor() / levels
+    numbers = [torch.tensor(number, device="cuda") for number in (0.5, 0.5)]
+    name = f"CombinedNonMaxSuppression {images}x{count}x{classes}{', ties' if levels else ''}"
+    scalars = {"per_class": 100, "total": 300, "pad_per_class": False, "clip": True}
+    kernel = module("combined_non_max_suppression").COMBINED
+    return Bench(name, kernel, (boxes, scores, *numbers), {}, scalars)
 
 
 def _crops(torch: Any, count: int) -> Bench:
