@@ -16,7 +16,7 @@ def _truncates(SrcT: str, DstT: str, Truncate: bool) -> bool:
     "Cast",
     carries=NARROW,
     limits=[
-        Limit("Truncate=True drops the bits that do not fit; TensorRT's Cast rounds", when=_truncates),
+        Limit("Truncate=True drops the bits that do not fit; TensorRT's Cast rounds", when=_truncates, unseen=True),
         Limit(
             "TensorRT has no dtype that carries DstT",
             when=lambda DstT: not DTYPES[DstT].carrier,

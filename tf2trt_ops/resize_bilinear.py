@@ -19,4 +19,5 @@ def resize_bilinear(ctx: Context, images: Value, size: Dims, align_corners: bool
 
 @resize_bilinear.cases
 def _(draw: Any, gen: Any) -> Any:
-    return gen.case(**drawn(draw, gen, special=False))  # TensorFlow's formula makes NaN of infinities nearby
+    # TensorFlow rounds places to float32, which shows where small elements lie next to large ones.
+    return gen.case(**drawn(draw, gen, low=4, high=8))

@@ -58,7 +58,8 @@ def scale_and_translate(
 
 @scale_and_translate.cases
 def _(draw: Any, gen: Any) -> Any:
-    images = draw(gen.tensors(shape=draw(gen.shapes(rank=4, low=1, high=8)), special=False))
+    # TensorFlow rounds places and sines to float32, which shows where the sum nearly cancels.
+    images = draw(gen.tensors(shape=draw(gen.shapes(rank=4, low=1, high=8)), low=4, high=8))
     return gen.case(
         images=images,
         size=[draw(gen.integers(1, 9)), draw(gen.integers(1, 9))],

@@ -27,6 +27,7 @@ _POLICY = Limit(
 _REPEATED = Limit(
     "the indices name an element twice: of duplicates TensorRT promises nothing",
     when=lambda indices: indices.is_known and _repeats(indices.array),
+    unseen=True,
 )
 _NO_DEPTH = Limit(
     "the indices address nothing, or how many address an element is decided at run time",

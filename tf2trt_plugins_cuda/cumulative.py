@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tf2trt_core import Context, Dim, Limit, Value, op
+from tf2trt_core import Const, Context, Value, op
 from tf2trt_core.kernels import Call, Kernel, KernelError, ceil_div
 from tf2trt_core.kernels.signature import itemsize
 from tf2trt_plugins_cuda._cases import normal
@@ -85,13 +85,12 @@ KERNELS = {
 @op(
     *KERNELS,
     keep_float32=True,
-    limits=[Limit("the axis is computed at run time", when=lambda axis: not isinstance(axis, int))],
 )
-def cumulative_op(ctx: Context, x: Value, axis: Dim, exclusive: bool, reverse: bool) -> Value:
+def cumulative_op(ctx: Context, x: Value, axis: Const, exclusive: bool, reverse: bool) -> Value:
     """Running products, or logarithms of running sums of exponentials; ``exclusive`` leaves out the element itself."""
     if x.rank == 0:
         return x
-    return ctx.launch(KERNELS[ctx.node.op], x, axis=axis, exclusive=exclusive, reverse=reverse)[0]
+    return ctx.launch(KERNELS[ctx.node.op], x, axis=int(axis.item()), exclusive=exclusive, reverse=reverse)[0]
 
 
 @cumulative_op.cases

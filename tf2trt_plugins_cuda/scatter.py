@@ -17,6 +17,7 @@ _LIMITS = [
     Limit(
         "the indices address nothing, or how many address an element is decided at run time",
         when=lambda indices: indices.shape[-1] == 0 or not isinstance(indices.shape[-1], int),
+        unseen=True,  # a plugin layer asks for its workspace at the largest extents; more coordinates need less
     )
 ]
 
@@ -83,7 +84,7 @@ def scatter_nd(ctx: Context, indices: Value, updates: Value, shape: Dims) -> Val
 def _(draw, gen):
     shape, indices = _indices(draw, gen)
     updates = draw(gen.tensors(shape=(*indices.shape[:-1], *shape[indices.shape[-1] :])))
-    static = ["indices"] * draw(gen.booleans())
+    static = ["indices"] * (draw(gen.integers(0, 3)) > 0)
     return gen.case(indices=indices, updates=updates, shape=np.array(shape, indices.dtype), static=static)
 
 
@@ -97,7 +98,7 @@ def tensor_scatter(ctx: Context, tensor: Value, indices: Value, updates: Value) 
 def _(draw, gen):
     shape, indices = _indices(draw, gen)
     updates = draw(gen.tensors(shape=(*indices.shape[:-1], *shape[indices.shape[-1] :])))
-    static = ["indices"] * draw(gen.booleans())
+    static = ["indices"] * (draw(gen.integers(0, 3)) > 0)
     return gen.case(tensor=draw(gen.tensors(shape=shape)), indices=indices, updates=updates, static=static)
 
 

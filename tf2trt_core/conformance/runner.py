@@ -182,7 +182,7 @@ def run_op(
     started = time.perf_counter()
     result.passed = _draw(aim, judge, result, max_examples, number)
     _build(judge, result, result.passed, engines)
-    result.stale = [limit.reason for limit in one.limits if _stale(judge, result, limit.reason)]
+    result.stale = [limit.reason for limit in one.limits if not limit.unseen and _stale(judge, result, limit.reason)]
     for failure in result.failures:
         if failure.trial.case.oracle is not None:  # an oracle cannot be stored; what it answered can
             failure.expected = judge.answer(failure.trial)

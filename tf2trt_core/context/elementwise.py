@@ -177,10 +177,10 @@ class ElementwiseContext(TensorContext):
         return self.scale(x, place, c.array)
 
     def scale(self, x: Value, channel_axis: int, scale: Array) -> Value | None:
-        """A Scale layer whose per-channel weights stay open; None where the channels are not known."""
+        """A Scale layer whose per-channel weights stay open; None where the channels are unknown or none."""
         base, axes = self.layout(x)
         channels = base.dims[channel_axis]
-        if not isinstance(channels, int) or base.carrier == "bfloat16":
+        if not isinstance(channels, int) or channels == 0 or base.carrier == "bfloat16":
             return None
         weights = self.opened_scale(base, channel_axis, channels)
         layer, opened = weights
