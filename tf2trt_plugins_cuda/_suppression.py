@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tf2trt_core.dims import minimum
-from tf2trt_core.kernels import Buffer, Call, Kernel, ceil_div
+from tf2trt_core.kernels import Buffer, Call, Kernel, KernelError, ceil_div
 from tf2trt_core.kernels.sorting import sort, sort_entries
 
 SOURCE = Path(__file__).with_name("non_max_suppression.cu")
@@ -23,6 +23,8 @@ def _launches(call: Call) -> None:
     data, scores, similarity, least, *sigma = call.inputs
     index, best, valid = call.outputs
     count, limit = scores.size, call.number("limit")
+    if count >= 2**31:
+        raise KernelError(f"{count} boxes have numbers that int32 does not hold: keep the best by top_k first")
     state, settings = call.workspace("int32", 3), call.workspace("float32", 4)
     keys = call.workspace("int32", count)
     call.memset(state, 0)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tf2trt_core import Context, Dim, Value, op
 from tf2trt_core.dims import minimum
-from tf2trt_core.kernels import Call, Kernel
+from tf2trt_core.kernels import Call, Kernel, KernelError
 from tf2trt_core.kernels.sorting import sort, sort_entries
 from tf2trt_plugins_cuda.references.combined_non_max_suppression import combined_non_max_suppression as reference
 
@@ -26,6 +26,8 @@ def _launches(call: Call) -> None:
     images, number, classes = scores.shape
     size, total = min(call.number("per_class"), number), call.outputs[1].shape[1]
     rows, places = images * classes, classes * size
+    if max(number, places) >= 2**31:
+        raise KernelError(f"{number} boxes, {places} kept of all classes: kernels number them by int32; keep fewer")
     facts = (number, classes, boxes.shape[2], size)
     keys, sizes = call.workspace("int32", rows, number), call.workspace("int32", rows)
     call.launch("keys", call.grid(keys.size, _THREADS), _THREADS, scores, least, keys, scores.size, number, classes)

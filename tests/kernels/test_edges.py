@@ -231,6 +231,9 @@ def test_plans_beyond_32_bits(name):
         ("top_k", ["float32"], [(2**32,)], {"k": 5000, "I": "int64"}, "a sort counts to"),
         ("top_k", ["float32"], [(2**31 + 1,)], {"k": 5000, "I": "int32"}, "int32 does not hold"),
         ("lower_bound", ["float32"] * 2, [(1, 2**31), (1, 9)], {"O": "int32"}, "int32 does not hold"),
+        ("non_max_suppression", ["float32"] * 5, [(2**31, 4), (2**31,), *[()] * 3], {"limit": 9}, "int32 does not"),
+        ("combined_non_max_suppression", ["float32"] * 4, [(1, 2**20, 1, 4), (1, 2**20, 2**11), (), ()],
+         {"per_class": 2**20, "total": 9, "pad_per_class": False, "clip": False}, "number them by int32"),
         ("bincount", ["int32", "float32"], [(70000, 9), (0,)], {"bins": 9, "per_row": True, "binary": False}, "a grid"),
     ],
 )  # fmt: skip
