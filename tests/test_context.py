@@ -156,6 +156,11 @@ def test_a_scale_without_convolution_is_one_layer():
     assert kinds(program) == ["SCALE"]
 
 
+def test_a_scale_of_no_channels_is_no_scale_layer():
+    program = equals_tensorflow(traced(lambda x: x * drawn((2, 0)), (2, 0)), drawn((2, 0)))
+    assert kinds(program) == ["ELEMENTWISE"]
+
+
 def test_a_zero_border_becomes_padding_where_that_is_exact():
     def call(x):
         import tensorflow as tf
