@@ -104,6 +104,23 @@ def test_a_size_from_data_sizes_what_follows():
     assert kinds(program) == ["N", "sparse_segment_mean_counted", "N"]
 
 
+def picked(x):
+    """The rows of what is positive, each number once, and the sum of each: three sizes from data, one after another."""
+    places = tf.where(x > 0.0)
+    found = tf.gather_nd(x * 2.0, places)
+    once, which, count = tf.unique_with_counts(tf.floor(found))
+    sums = tf.math.unsorted_segment_sum(tf.exp(-found), which, tf.size(once))
+    return places, once, tf.cast(count, tf.float32) * sums, tf.reduce_sum(sums)
+
+
+@pytest.mark.parametrize("shift", [0.0, 9.0, -9.0])
+def test_sizes_from_data_one_after_another(shift):
+    """All, some and none of the elements are taken."""
+    x = drawn((4, 3), seed=3) + np.float32(shift)
+    program = compared(traced(picked, (None, 3)), x, build=shift == 0, shapes={"x": [(1, 4, 8), 3]})
+    assert kinds(program) == ["N", "where", "N", "unique_with_counts", "N", "unsorted_segment_sum", "N"]
+
+
 def test_verify_looks_behind_the_kernels():
     concrete = traced(detector, (2, 16, 16, 3))
     program = tf2trt.from_function(concrete)

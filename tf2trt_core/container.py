@@ -40,7 +40,8 @@ from tf2trt_core.plan import Plan, digest
 from tf2trt_core.program import Call, Numbers, Part, Program
 from tf2trt_core.sidecar import Sidecar, specs
 
-#: Code for a builder's default targets: PTX for the oldest architecture, which the driver finishes for any later one.
+#: Code for a builder's default targets: PTX for the oldest architecture, which the driver finishes for any later one;
+#: a driver older than the compiler takes none, and the kernel is compiled where it is loaded.
 _OLDEST = 75
 
 Bound = tuple[tuple[str, str], ...]

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from tf2trt_core.kernels import Call, DeviceFacts, Kernel, KernelError, KernelFaultError, extents
+from tf2trt_core.kernels import Call, DeviceFacts, Kernel, KernelError, KernelFaultError, compiler, extents
 from tf2trt_core.kernels.compiler import Binary
 from tf2trt_core.kernels.device import DeviceRunner
 
@@ -145,6 +145,23 @@ def test_run(driver: Driver) -> None:
     assert driver.loaded == [b"code"]
     assert driver.shared == {"_Z4work": 64 << 10}
     assert not driver.live
+
+
+def test_ptx_newer_than_the_driver_is_compiled_here(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver.code["_Z4work"], load = _work, driver.cuModuleLoadData
+    monkeypatch.setattr(driver, "cuModuleLoadData", lambda code: (222, 0) if b".version" in code else load(code), False)
+    monkeypatch.setattr(compiler, "build", _build)
+
+    def build(kernel: Kernel, bound: Any, capability: int) -> Binary:
+        return Binary(kind, 75, {"work": "_Z4work"}, b".version 99")
+
+    kind = "ptx"
+    with DeviceRunner(build=build) as runner:
+        assert runner.run(KERNEL, [np.array([5, 6, 7], np.int32)], {"by": 10})[0].tolist() == [5, 6, 7]
+    assert driver.loaded == [b"code"]
+    kind = "cubin"
+    with pytest.raises(KernelError, match="CUDA says 222"), DeviceRunner(build=build) as runner:
+        runner.run(KERNEL, [np.array([5, 6, 7], np.int32)], {"by": 10})
 
 
 def test_errors(driver: Driver) -> None:

@@ -41,7 +41,7 @@ def on_device(runner: DeviceRunner, cupy: Any) -> Execute:
         shapes = [tuple(array.shape) for array in inputs]
         call, prepared = runner.prepare(kernel, dtypes, shapes, scalars, place)
         prepared.enqueue(int(cupy.cuda.get_current_stream().ptr))
-        found = [int(held[buffer][0]) for buffer in call.sizes]
+        found = [int(held[buffer].get()[0]) for buffer in call.sizes]
         exact = exact_shapes(kernel, shapes, scalars, found)
         pairs = zip(call.outputs, exact, strict=True)
         return [held[buffer][: math.prod(shape)].reshape(shape) for buffer, shape in pairs]

@@ -103,14 +103,23 @@ class DeviceRunner:
         key = (kernel, tuple(bound.items()))
         if key not in self._functions:
             binary = self._build(kernel, bound, self.facts.capability)
-            if binary.code not in self._modules:
-                self._modules[binary.code] = checked(self.driver.cuModuleLoadData(binary.code))
-            module = self._modules[binary.code]
+            try:
+                module = self._loaded(binary)
+            except KernelError:
+                if binary.kind != "ptx":
+                    raise
+                binary = compiler.build(kernel, bound, self.facts.capability)  # PTX newer than the driver
+                module = self._loaded(binary)
             self._functions[key] = {
                 entry: checked(self.driver.cuModuleGetFunction(module, binary.symbols[expression].encode()))
                 for entry, expression in kernel.expressions(bound).items()
             }
         return self._functions[key]
+
+    def _loaded(self, binary: compiler.Binary) -> Any:
+        if binary.code not in self._modules:
+            self._modules[binary.code] = checked(self.driver.cuModuleLoadData(binary.code))
+        return self._modules[binary.code]
 
     def prepare(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,20 +18,36 @@ from tf2trt_core.reference.reading import read
 from tf2trt_core.reference.records import Records
 
 
+@dataclass(frozen=True)
+class Steps:
+    """What is played: the networks as records and the calls of kernels, in their order; ``outputs``: tensors' names.
+
+    Plain values, which need neither TensorFlow nor TensorRT.
+    """
+
+    steps: tuple[Records | Call, ...]
+    outputs: tuple[str, ...]
+
+    @classmethod
+    def read(cls, program: Any) -> Steps:
+        """Of a ``Program``, or of anything with a ``network``, ``constants`` and ``outputs``."""
+        parts = program.parts if isinstance(program, Program) else (program,)
+        steps = (part if isinstance(part, Call) else read(part.network, part.constants) for part in parts)
+        return cls(tuple(steps), tuple(spec.tensor for spec in program.outputs))
+
+
 class Played:
     """A program, read once and executed many times.
 
-    ``program``: a ``Program``, or anything with a ``network`` and ``constants``. ``kernels`` computes a kernel's call:
-    by default its NumPy reference.
+    ``program``: ``Steps``, or what they are read from. ``kernels`` computes a kernel's call: by default its NumPy
+    reference.
     """
 
     def __init__(self, program: Any, *, kernels: Execute = numpy_reference) -> None:
-        parts = program.parts if isinstance(program, Program) else (program,)
-        self.steps: tuple[Records | Call, ...] = tuple(
-            part if isinstance(part, Call) else read(part.network, part.constants) for part in parts
-        )
+        found = program if isinstance(program, Steps) else Steps.read(program)
+        self.steps = found.steps
         self._kernels = kernels
-        self._outputs = [spec.tensor for spec in program.outputs]
+        self._outputs = found.outputs
 
     @property
     def layers(self) -> dict[str, str]:
