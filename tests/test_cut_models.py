@@ -171,6 +171,9 @@ def test_on_a_device_arrays_stay_where_they_are():
         def data(self):
             return SimpleNamespace(ptr=self.ctypes.data)
 
+        def get(self):
+            return np.asarray(self)
+
     def prepare(kernel, dtypes, shapes, scalars, address):
         call = kernel.plan(dtypes, shapes, scalars)
         at = address(call)
