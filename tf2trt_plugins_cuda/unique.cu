@@ -1,6 +1,6 @@
 // Distinct rows in the order in which they first occur. A table of row numbers, filled with open addressing, holds for
 // each distinct row the lowest number it has.
-#include "tf2trt/scan.cuh"
+#include "tf2trt/prefix.cuh"
 
 namespace tf2trt {
 
@@ -72,22 +72,23 @@ __global__ void __launch_bounds__(256)
   }
 }
 
-// Numbers the rows that are the first of their kind; `leaders` are they, and slots become the first row of each kind.
-__global__ void __launch_bounds__(kScanThreads)
-    number_rows(const unsigned* table, unsigned* slots, unsigned* numbers, unsigned* leaders, int64 count, int64* found,
-                unsigned* ticket, unsigned* flags, int64* own, int64* all) {
-  choose(
-      count, ticket, flags, own, all,
-      [&](int64 i) {
-        const unsigned first = table[slots[i]];
-        slots[i] = first;
-        return first == static_cast<unsigned>(i);
-      },
-      [&](int64 i, int64 place) {
-        numbers[i] = static_cast<unsigned>(place);
-        leaders[place] = static_cast<unsigned>(i);
-      },
-      [&](int64 total) { *found = total; });
+// Chooses the rows that are the first of their kind; slots become the first row of each kind.
+__global__ void __launch_bounds__(256)
+    mark_firsts(int64 count, unsigned* bits, int64* tiles, const unsigned* table, unsigned* slots) {
+  mark_chosen(count, bits, tiles, [&](int64 i) {
+    const unsigned first = table[slots[i]];
+    slots[i] = first;
+    return first == static_cast<unsigned>(i);
+  });
+}
+
+// Numbers them; `leaders` are they.
+__global__ void __launch_bounds__(256)
+    number_firsts(int64 count, const unsigned* bits, const int64* tiles, unsigned* numbers, unsigned* leaders) {
+  keep_chosen(count, bits, tiles, [&](int64 i, int64 place) {
+    numbers[i] = static_cast<unsigned>(place);
+    leaders[place] = static_cast<unsigned>(i);
+  });
 }
 
 // Which distinct row each row is, and how many there are of each (counts begin with zeros, or are not asked for).

@@ -10,7 +10,7 @@ import numpy as np
 
 from tf2trt_core import Const, Context, Limit, Value, op
 from tf2trt_core.kernels import Call, Kernel, KernelError
-from tf2trt_core.kernels.scanning import THREADS, choosing
+from tf2trt_core.kernels.scanning import THREADS, choose, choose_entries
 from tf2trt_plugins_cuda._cases import normal
 from tf2trt_plugins_cuda.references.unique import unique as reference
 
@@ -33,8 +33,7 @@ def _launches(call: Call) -> None:
         call.memset(one, 0)
     grid = call.grid(count, THREADS)
     call.launch("enter", grid, THREADS, x, count, outer, inner, table, np.uint32(table.size - 1), slots)
-    blocks, chain = choosing(call, count)
-    call.launch("number", blocks, THREADS, table, slots, numbers, leaders, count, found, *chain)
+    choose(call, count, found, (table, slots), (numbers, leaders))
     call.launch("look up", grid, THREADS, slots, numbers, index, counts[0] if counts else None, count)
     call.launch("gather", call.grid(x.size, THREADS), THREADS, x, leaders, found, y, count, outer, inner)
 
@@ -50,7 +49,7 @@ def _kernel(name: str, outputs: str, *, counts: bool) -> Kernel:
         {"T": _TYPES, "I": "int32 int64"},
         {
             "enter": "tf2trt::enter_rows<{T}>",
-            "number": "tf2trt::number_rows",
+            **choose_entries("tf2trt::mark_firsts", "tf2trt::number_firsts"),
             "look up": "tf2trt::look_up<{I}>",
             "gather": "tf2trt::gather_rows<{T}>",
         },

@@ -11,7 +11,7 @@ import numpy as np
 from tf2trt_core import NARROW, Context, Value, op
 from tf2trt_core.dims import product
 from tf2trt_core.kernels import Call, Kernel, extents
-from tf2trt_core.kernels.scanning import THREADS, choosing
+from tf2trt_core.kernels.scanning import choose, choose_entries
 from tf2trt_plugins_cuda._cases import normal
 
 SOURCE = Path(__file__).with_suffix(".cu")
@@ -19,9 +19,7 @@ SOURCE = Path(__file__).with_suffix(".cu")
 
 def _launches(call: Call) -> None:
     (x,), (index,), (found,) = call.inputs, call.outputs, call.sizes
-    blocks, chain = choosing(call, x.size)
-    rank = np.int32(len(x.shape))
-    call.launch("where", blocks, THREADS, x, index, found, x.size, rank, extents(x.shape), *chain)
+    choose(call, x.size, found, (x,), (index, np.int32(len(x.shape)), extents(x.shape)))
 
 
 def _volume(x: Any) -> Any:
@@ -32,7 +30,7 @@ WHERE = Kernel(
     "where(x: T) -> index: int64",
     SOURCE,
     {"T": "bool float32 float16 bfloat16 int32 int64"},
-    {"where": "tf2trt::where<{T}>"},
+    choose_entries("tf2trt::mark_nonzero<{T}>", "tf2trt::write_places"),
     shape=lambda x, found: [(found, len(x))],
     launches=_launches,
     sizes={"found": _volume},

@@ -9,7 +9,7 @@ import pytest
 
 from tf2trt_core.kernels import Buffer, Call, DeviceFacts, Kernel, KernelError, ceil_div, extents, strides
 from tf2trt_core.kernels.plan import Copy, Launch, Memset
-from tf2trt_core.kernels.scanning import choosing
+from tf2trt_core.kernels.scanning import choose
 from tf2trt_core.kernels.sorting import sort
 
 
@@ -123,18 +123,20 @@ def test_extents_and_strides():
 
 
 # -- beyond 32 bits -----------------------------------------------------------------------------------
-def test_scans_of_more_than_four_billion_elements():
-    made = call()
-    tiles, (ticket, flags, own, _) = choosing(made, 2**33)
-    assert tiles == 2**33 // 4096
-    assert (ticket.start, flags.start) == (0, 4)
-    assert own.nbytes == 8 * tiles
+def test_choosing_among_more_than_four_billion_elements():
+    made = call(entries=("mark", "place", "keep"))
+    found = made.workspace("int64")
+    choose(made, 2**33, found, (), ())
+    mark, place, keep = made.steps
+    assert mark.grid == keep.grid == (2**33 // 8192, 1, 1)
+    assert place.arguments[1] == 2**33 // 8192
+    assert mark.arguments[1].size * 32 == 2**33  # a bit for each
     with pytest.raises(KernelError, match="a grid has 2147483647 blocks at most"):
-        choosing(made, 2**31 * 4096)
+        choose(made, 2**31 * 8192, found, (), ())
 
 
 def test_sorts_count_in_32_bits():
-    made = call(entries=("sort histogram", "sort offsets", "sort pass", "sort pass, large"))
+    made = call(entries=("sort histogram", "sort pass", "sort pass, large"))
     keys, values = sort(made, made.workspace("int32", 2**32 - 1), 2**32 - 1, 32)
     assert keys.size == values.size == 2**32 - 1
     with pytest.raises(KernelError, match="4294967296 elements in a row; a sort counts to 4294967295"):

@@ -1,26 +1,32 @@
-"""Planning what the scans of ``tf2trt/scan.cuh`` need: a ticket, flags, and what tiles publish."""
+"""Planning the choosing of elements of ``tf2trt/prefix.cuh`` as part of a kernel's launches."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from tf2trt_core.kernels.errors import KernelError
 from tf2trt_core.kernels.plan import Buffer, Call, ceil_div
 
-#: Threads of a block, and elements of a tile of ``choose``.
 THREADS = 256
-_CHOOSE_TILE = 4096
+#: Elements of a tile, which a block has.
+_TILE = 32 * THREADS
 
 
-def chain(call: Call, dtype: str, tiles: int, width: int = 1) -> tuple[Buffer, Buffer, Buffer, Buffer]:
-    """(ticket, flags, own, all) for ``tiles`` tiles that publish ``width`` values of ``dtype`` each."""
+def choose_entries(mark: str, keep: str) -> dict[str, str]:
+    """What a declaration's ``entries`` needs for ``choose``.
+
+    ``mark`` is an entry that calls ``mark_chosen``, its first parameters (count, bits, tiles); ``keep`` one that calls
+    ``keep_chosen``, with the same.
+    """
+    return {"mark": mark, "place": "tf2trt::place_tiles", "keep": keep}
+
+
+def choose(call: Call, count: int, found: Buffer, mark: tuple[Any, ...], keep: tuple[Any, ...]) -> None:
+    """Choose among ``count`` elements, in order; ``found`` gets how many. The tuples are more arguments."""
+    tiles = max(ceil_div(count, _TILE), 1)
     if tiles >= 2**31:
         raise KernelError(f"{tiles} tiles; a grid has 2147483647 blocks at most")
-    words = call.workspace("int32", 1 + tiles, 1)
-    call.memset(words, 0)
-    own, everything = (call.workspace(dtype, tiles, width) for _ in range(2))
-    return words.part(0), words.part(1), own, everything
-
-
-def choosing(call: Call, count: int) -> tuple[int, tuple[Buffer, Buffer, Buffer, Buffer]]:
-    """(blocks, (ticket, flags, own, all)) for a kernel that calls ``choose`` over ``count`` elements."""
-    tiles = max(ceil_div(count, _CHOOSE_TILE), 1)
-    return tiles, chain(call, "int64", tiles)
+    bits, before = call.workspace("int32", tiles * THREADS), call.workspace("int64", tiles)
+    call.launch("mark", tiles, THREADS, count, bits, before, *mark)
+    call.launch("place", 1, THREADS, before, tiles, found)
+    call.launch("keep", tiles, THREADS, count, bits, before, *keep)

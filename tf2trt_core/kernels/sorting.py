@@ -11,6 +11,8 @@ _THREADS = 256
 _DIGIT = 8
 #: From so many elements a row's tiles are large.
 _LARGE = 1 << 18
+#: Elements of a row that a block counts at least.
+_COUNTED = 32 * _THREADS
 
 
 def sort_entries(key: str) -> dict[str, str]:
@@ -18,7 +20,6 @@ def sort_entries(key: str) -> dict[str, str]:
     large = 16 if key == "unsigned" else 8
     return {
         "sort histogram": f"tf2trt::radix_histogram<{key}>",
-        "sort offsets": f"tf2trt::radix_offsets<{key}>",
         "sort pass": f"tf2trt::radix_pass<{key}, 4>",
         "sort pass, large": f"tf2trt::radix_pass<{key}, {large}>",
     }
@@ -34,17 +35,14 @@ def sort(
     if count >= 2**32:
         raise KernelError(f"{count} elements in a row; a sort counts to 4294967295")
     passes = max(ceil_div(bits, _DIGIT), 1)
-    wide = keys.dtype == "int64"
     large = count >= _LARGE
-    tile = _THREADS * ((8 if wide else 16) if large else 4)
-    tiles = ceil_div(count, tile)
-    counts = call.workspace("int64", rows, passes, 1 << _DIGIT)
-    state = call.workspace("int64", passes, rows, 1 + tiles * (1 << _DIGIT))
-    call.memset(counts, 0)
+    entry = "sort pass, large" if large else "sort pass"
+    tiles = ceil_div(count, _THREADS * ((8 if keys.dtype == "int64" else 16) if large else 4))
+    record = (1 << _DIGIT) + 1 + tiles * (1 << _DIGIT)
+    state = call.workspace("int64", passes, rows, record)
     call.memset(state, 0)
-    blocks = call.grid(count, _THREADS * 32, 4)
-    call.launch("sort histogram", (blocks, rows), _THREADS, keys, counts, count, np.int32(passes))
-    call.launch("sort offsets", (passes, rows), 1 << _DIGIT, counts, np.int32(passes))
+    blocks = min(ceil_div(count, _COUNTED), 4 * call.device.multiprocessors)
+    call.launch("sort histogram", blocks * rows, _THREADS, keys, state, count, record, blocks, np.int32(passes))
     buffers = [
         (call.workspace(keys.dtype, rows, count), call.workspace("int32", rows, count)) for _ in range(min(passes, 2))
     ]
@@ -52,8 +50,8 @@ def sort(
     for turn in range(passes):
         target = buffers[turn % 2]
         call.launch(
-            "sort pass, large" if large else "sort pass", (tiles, rows), _THREADS, *source, *target, count, counts,
-            state.part(turn), np.int32(passes), np.int32(turn), np.int32(turn == 0 and values is None),
+            entry, tiles * rows, _THREADS, *source, *target, count,
+            state.part(turn), record, tiles, np.int32(_DIGIT * turn), np.int32(turn == 0 and values is None),
         )  # fmt: skip
         source = target
     return source

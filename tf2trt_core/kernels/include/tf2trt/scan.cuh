@@ -111,46 +111,4 @@ __device__ __forceinline__ C block_scan(Op op, const Chain<C>& chain, int64 at, 
   return op.apply(spare[warp()], before);
 }
 
-// -- choosing elements ---------------------------------------------------------------------------------------------------
-struct Count {
-  __device__ __forceinline__ int64 identity() const { return 0; }
-  __device__ __forceinline__ int64 apply(int64 a, int64 b) const { return a + b; }
-};
-
-constexpr int kChooseEach = 16;  // elements per thread
-constexpr int kChooseTile = kScanThreads * kChooseEach;
-
-// Calls keep(i, how many were chosen before i) for each i below `count` with chosen(i), and total(how many) once. The
-// grid has a block per tile of kChooseTile elements (one if there are none); `ticket`, `flags` begin with zeros.
-template <class Chosen, class Keep, class Total>
-__device__ __forceinline__ void choose(int64 count, unsigned* ticket, unsigned* flags, int64* own, int64* all,
-                                       Chosen chosen, Keep keep, Total total) {
-  __shared__ int64 spare[kScanWarps];
-  __shared__ unsigned number;
-  if (threadIdx.x == 0) number = atomicAdd(ticket, 1u);
-  __syncthreads();
-  const int64 tiles = gridDim.x, at = number;
-  // a warp has 32 * kChooseEach elements in a row, 32 at a time
-  const int64 begin = at * kChooseTile + warp() * (32 * kChooseEach) + lane();
-  unsigned votes = 0;  // the u-th 32 elements' are with lane u
-  int mine = 0;
-#pragma unroll
-  for (int u = 0; u < kChooseEach; ++u) {
-    const int64 i = begin + u * 32;
-    const unsigned these = __ballot_sync(kFull, i < count && chosen(i));
-    if (lane() == u) votes = these;
-    mine += __popc(these);
-  }
-  const Chain<int64> chain{flags, own, all};
-  int64 base = block_scan(Count(), chain, at, tiles, lane() == 31 ? int64(mine) : int64(0), spare);
-  base = __shfl_sync(kFull, base, 0);
-#pragma unroll 1
-  for (int u = 0; u < kChooseEach; ++u) {
-    const unsigned these = __shfl_sync(kFull, votes, u);
-    if (these >> lane() & 1u) keep(begin + u * 32, base + __popc(these & ((1u << lane()) - 1)));
-    base += __popc(these);
-  }
-  if (at + 1 == tiles && threadIdx.x == kScanThreads - 1) total(base);
-}
-
 }  // namespace tf2trt

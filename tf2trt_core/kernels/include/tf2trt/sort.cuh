@@ -1,9 +1,10 @@
 // A stable radix sort of (key, value) pairs: one histogram for all digits, then one pass per digit, in which a tile
 // learns from the tiles before it where its elements go ("onesweep"). Keys are unsigned; rows are sorted side by side.
 //
-// Launched as: memset of `state`, radix_histogram, radix_offsets, and radix_pass for each digit.
+// Launched as: memset of `state`, radix_histogram, and radix_pass for each digit. `state` has a record for each pass and
+// row: how often each digit occurs, a ticket, and a word for each tile and digit.
 #pragma once
-#include "base.cuh"
+#include "prefix.cuh"
 
 namespace tf2trt {
 
@@ -11,95 +12,79 @@ constexpr int kSortThreads = 256;
 constexpr int kDigitBits = 8;
 constexpr int kDigits = 1 << kDigitBits;
 
-// counts[row][pass][digit]: how often each digit occurs in each pass.
+template <class K> __device__ __forceinline__ unsigned digit_of(K key, int shift) {
+  return static_cast<unsigned>(key >> shift) & (kDigits - 1);
+}
+
+// How often each digit occurs in each pass. A grid has `blocks` blocks for each row.
 template <class K>
 __global__ void __launch_bounds__(kSortThreads)
-    radix_histogram(const K* keys, unsigned long long* counts, int64 count, int passes) {
+    radix_histogram(const K* keys, unsigned long long* state, int64 count, int64 record, int64 blocks, int passes) {
   __shared__ unsigned seen[sizeof(K)][kDigits];
   for (int i = threadIdx.x; i < passes * kDigits; i += kSortThreads) seen[i / kDigits][i % kDigits] = 0;
   __syncthreads();
-  const K* row = keys + blockIdx.y * count;
+  const int64 number = blockIdx.x / blocks, rows = gridDim.x / blocks, step = blocks * kSortThreads;
+  const K* row = keys + number * count;
   constexpr int kAhead = 8;
-  for (int64 i = global_thread(); i < count; i += kAhead * global_threads()) {
+  for (int64 i = blockIdx.x % blocks * kSortThreads + threadIdx.x; i < count; i += kAhead * step) {
     K ahead[kAhead];
 #pragma unroll
     for (int k = 0; k < kAhead; ++k) {
-      if (i + k * global_threads() < count) ahead[k] = row[i + k * global_threads()];
+      if (i + k * step < count) ahead[k] = row[i + k * step];
     }
 #pragma unroll
     for (int k = 0; k < kAhead; ++k) {
-      if (i + k * global_threads() >= count) break;
-      for (int pass = 0; pass < passes; ++pass) {
-        atomicAdd(&seen[pass][static_cast<unsigned>(ahead[k] >> pass * kDigitBits) & (kDigits - 1)], 1u);
-      }
+      if (i + k * step >= count) break;
+      for (int pass = 0; pass < passes; ++pass) atomicAdd(&seen[pass][digit_of(ahead[k], pass * kDigitBits)], 1u);
     }
   }
   __syncthreads();
-  uint64* total = counts + static_cast<int64>(blockIdx.y) * passes * kDigits;
   for (int i = threadIdx.x; i < passes * kDigits; i += kSortThreads) {
     const unsigned mine = seen[i / kDigits][i % kDigits];
-    if (mine) atomicAdd(total + i, static_cast<uint64>(mine));
+    if (mine) atomicAdd(state + (i / kDigits * rows + number) * record + i % kDigits, static_cast<uint64>(mine));
   }
 }
 
-// The exclusive sum over a block's threads; `spare` has a place for each warp. All threads take part.
-template <class T> __device__ __forceinline__ T block_prefix(T mine, T* spare, T& total) {
-  T sum = mine;
+// The lanes that have the same digit, found bit by bit: faster than match.any where most digits differ.
+__device__ __forceinline__ unsigned same_digit(unsigned digit) {
+  unsigned peers = kFull;
 #pragma unroll
-  for (int step = 1; step < 32; step *= 2) {
-    const T before = __shfl_up_sync(kFull, sum, step);
-    if (lane() >= step) sum += before;
+  for (int bit = 0; bit < kDigitBits; ++bit) {
+    const bool set = digit >> bit & 1u;
+    const unsigned votes = __ballot_sync(kFull, set);
+    peers &= set ? votes : ~votes;
   }
-  if (lane() == 31) spare[warp()] = sum;
-  __syncthreads();
-  T base = 0;
-  total = 0;
-  for (int w = 0; w < static_cast<int>(blockDim.x / 32); ++w) {
-    if (w < warp()) base += spare[w];
-    total += spare[w];
-  }
-  __syncthreads();
-  return base + sum - mine;
-}
-
-// Counts to offsets, in place: one block for each row and pass.
-template <class K>
-__global__ void __launch_bounds__(kDigits) radix_offsets(unsigned long long* counts, int passes) {
-  __shared__ uint64 spare[kDigits / 32];
-  uint64* mine = counts + (static_cast<int64>(blockIdx.y) * passes + blockIdx.x) * kDigits + threadIdx.x;
-  uint64 total;
-  const uint64 offset = block_prefix<uint64>(*mine, spare, total);
-  *mine = offset;
+  return peers;
 }
 
 // What a tile has published about a digit: nothing yet (0), its own count, or the count of all tiles up to it.
 constexpr __device__ uint64 kOwn = uint64(1) << 62, kAll = uint64(2) << 62, kCount = kOwn - 1;
 
-// One digit. A tile has kSortThreads * N elements; `state` has, for each row, a ticket and a word per tile and digit.
-// `first`: the values are the positions in the row.
+// One digit. A tile has kSortThreads * N elements. `first`: the values are the positions in the row.
 template <class K, int N>
-__global__ void __launch_bounds__(kSortThreads)
+__global__ void __launch_bounds__(kSortThreads, 3)
     radix_pass(const K* keys_in, const unsigned* values_in, K* keys_out, unsigned* values_out, int64 count,
-               const unsigned long long* offsets, unsigned long long* state, int passes, int pass, int first) {
+               unsigned long long* state, int64 record, int64 tiles, int shift, int first) {
   constexpr int kTile = kSortThreads * N, kWarps = kSortThreads / 32;
   __shared__ unsigned seen[kWarps][kDigits];  // first counts per warp, then where each warp's begin in the tile
   __shared__ int64 target[kDigits];           // where the digit's elements go, less their place in the tile
   __shared__ K keys[kTile];
   __shared__ unsigned values[kTile];
   __shared__ unsigned spare[kWarps];
+  __shared__ uint64 wide_spare[kWarps];
   __shared__ unsigned ticket;
 
-  const int64 row = blockIdx.y, tiles = gridDim.x;
-  uint64* row_state = state + row * (1 + tiles * kDigits);
-  if (threadIdx.x == 0) ticket = static_cast<unsigned>(atomicAdd(row_state, 1ull));
+  const int64 row = blockIdx.x / tiles;
+  uint64* counts = state + row * record;
+  uint64* words = counts + kDigits + 1;
+  if (threadIdx.x == 0) ticket = static_cast<unsigned>(atomicAdd(counts + kDigits, 1ull));
   for (int i = threadIdx.x; i < kWarps * kDigits; i += kSortThreads) seen[i / kDigits][i % kDigits] = 0;
   __syncthreads();
   const int64 tile = ticket, base = row * count;
-  uint64* published = row_state + 1 + tile * kDigits;
+  uint64* published = words + tile * kDigits;
 
   // Load: a warp has 32 * N elements in order, 32 at a time.
   const int64 begin = tile * kTile + warp() * (32 * N) + lane();
-  const int shift = pass * kDigitBits;
   K key[N];
   unsigned value[N], place[N];
 #pragma unroll
@@ -111,8 +96,7 @@ __global__ void __launch_bounds__(kSortThreads)
   // Rank within the warp: how many elements with this digit came before.
 #pragma unroll
   for (int i = 0; i < N; ++i) {
-    const unsigned digit = static_cast<unsigned>(key[i] >> shift) & (kDigits - 1);
-    const unsigned peers = __match_any_sync(kFull, digit);
+    const unsigned digit = digit_of(key[i], shift), peers = same_digit(digit);
     const unsigned before = seen[warp()][digit];
     place[i] = before + __popc(peers & ((1u << lane()) - 1));
     __syncwarp();
@@ -134,41 +118,42 @@ __global__ void __launch_bounds__(kSortThreads)
   store_release(published + digit, (tile == 0 ? kAll : kOwn) | (in_tile - past));
   unsigned total;
   const unsigned local = block_prefix<unsigned>(in_tile, spare, total);
+  uint64 all;
+  const uint64 offset = block_prefix<uint64>(counts[digit], wide_spare, all);
   uint64 earlier = 0;
   // several words at a time, since each takes as long as all of them; a word is all that there is to know
   constexpr int kAhead = 16;
   for (int64 before = tile - 1; before >= 0;) {
-    uint64 words[kAhead];
+    uint64 ahead[kAhead];
 #pragma unroll
     for (int k = 0; k < kAhead; ++k) {
-      words[k] = before >= k ? load_relaxed(row_state + 1 + (before - k) * kDigits + digit) : kAll;
+      ahead[k] = before >= k ? load_relaxed(words + (before - k) * kDigits + digit) : kAll;
     }
     bool more = true;  // the next word is the one before
 #pragma unroll
     for (int k = 0; k < kAhead; ++k) {
-      more = more && words[k] != 0;
+      more = more && ahead[k] != 0;
       if (!more) continue;
-      earlier += words[k] & kCount;
-      before = words[k] & kAll ? -1 : before - 1;
+      earlier += ahead[k] & kCount;
+      before = ahead[k] & kAll ? -1 : before - 1;
       more = before >= 0;
     }
   }
   if (tile) store_release(published + digit, kAll | (earlier + in_tile - past));
-  target[digit] = base + static_cast<int64>(offsets[(row * passes + pass) * kDigits + digit] + earlier) - local;
+  target[digit] = base + static_cast<int64>(offset + earlier) - local;
   for (int w = 0; w < kWarps; ++w) seen[w][digit] += local;
   __syncthreads();
   // Through shared memory, so that neighbours write to neighbouring places.
 #pragma unroll
   for (int i = 0; i < N; ++i) {
-    const unsigned bin = static_cast<unsigned>(key[i] >> shift) & (kDigits - 1);
-    const unsigned at = seen[warp()][bin] + place[i];
+    const unsigned at = seen[warp()][digit_of(key[i], shift)] + place[i];
     keys[at] = key[i];
     values[at] = value[i];
   }
   __syncthreads();
   for (int at = threadIdx.x; at < kTile && at < left; at += kSortThreads) {
     const K mine = keys[at];
-    const int64 to = target[static_cast<unsigned>(mine >> shift) & (kDigits - 1)] + at;
+    const int64 to = target[digit_of(mine, shift)] + at;
     keys_out[to] = mine;
     values_out[to] = values[at];
   }
@@ -181,5 +166,13 @@ __device__ __forceinline__ unsigned ordered(float value) {
 }
 __device__ __forceinline__ unsigned ordered(int value) { return static_cast<unsigned>(value) ^ 0x80000000u; }
 __device__ __forceinline__ uint64 ordered(int64 value) { return static_cast<uint64>(value) ^ (uint64(1) << 63); }
+// and back
+template <class T> __device__ __forceinline__ T from_ordered(unsigned key) {
+  if constexpr (same<T, float>) return __uint_as_float(key & 0x80000000u ? key ^ 0x80000000u : ~key);
+  else return static_cast<T>(key ^ 0x80000000u);
+}
+template <class T> __device__ __forceinline__ T from_ordered(uint64 key) {
+  return static_cast<T>(key ^ (uint64(1) << 63));
+}
 
 }  // namespace tf2trt
