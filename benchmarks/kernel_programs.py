@@ -31,7 +31,6 @@ from tf2trt_core import container, manifest
 from tf2trt_core.conformance import graphs
 from tf2trt_core.kernels.cupy import on_device
 from tf2trt_core.kernels.immediate import Execute, numpy_reference
-from tf2trt_core.kernels.plugins import identity
 from tf2trt_core.program import Call
 from tf2trt_core.reference import Records
 from tf2trt_core.reference.programs import Played, Steps
@@ -132,7 +131,7 @@ class Recorded:
         """The plans of the stored program make room for the records of their networks."""
         data = archive.read(f"{name}/program")
         about = manifest.sidecar(data)
-        file = container.read(data, {identity(kernel): kernel for kernel in kernels()})
+        file = container.read(data, kernels())
         networks = (Records.load(io.BytesIO(archive.read(entry))) for entry in _inside(archive, f"{name}/networks/"))
         steps = tuple(step if isinstance(step, Call) else next(networks) for step in file.steps)
         trials = []

@@ -52,7 +52,7 @@ def test_what_is_stored_is_loaded(program, plan, tmp_path):
     assert not sidecar_path(path).exists()
     loaded = tf2trt.load_engine(path)
     assert loaded.sidecar == plan.sidecar
-    assert loaded.sidecar.kernels == tuple(identity(call.kernel) for call in program.calls)
+    assert [one.name for one in loaded.sidecar.kernels] == [identity(call.kernel) for call in program.calls]
     assert (loaded.sidecar.inputs, loaded.sidecar.outputs) == (program.inputs, program.outputs)
     steps = container.read(loaded.data).steps
     assert [isinstance(step, Call) for step in steps] == [isinstance(part, Call) for part in program.parts]
@@ -131,15 +131,21 @@ def test_a_damaged_manifest_says_so(plan, tmp_path, change, said):
 def test_damaged_steps_say_so(plan):
     def changed(change):
         found = manifest_of(plan)
-        change(next(step for step in found["steps"] if "kernel" in step))
+        change(found["sidecar"]["kernels"][0], next(step for step in found["steps"] if "kernel" in step))
         return rewritten(plan, "manifest.json", json.dumps(found)).data
 
-    with pytest.raises(PlanError, match="needs the kernel tf2trt::nothing"):
-        container.read(changed(lambda step: step.update(kernel="tf2trt::nothing")))
-    with pytest.raises(PlanError, match="another version of the kernel"):
-        container.read(changed(lambda step: step.update(digest="0")))
+    with pytest.raises(PlanError, match=r"needs the kernel tf2trt::nothing of tf2trt .* \(no installed package"):
+        container.read(changed(lambda needed, _: needed.update(name="tf2trt::nothing")))
+    with pytest.raises(PlanError, match="another source or launches"):
+        container.read(changed(lambda needed, _: needed.update(digest="0")))
+    with pytest.raises(PlanError, match="another signature"):
+        container.read(changed(lambda needed, _: needed.update(digest="0", signature="f(x: T) -> y: T")))
     with pytest.raises(PlanError, match="is damaged"):
-        container.read(changed(lambda step: step.pop("outputs")))
+        container.read(changed(lambda _, step: step.pop("outputs")))
+    with pytest.raises(PlanError, match="is damaged"):
+        container.read(changed(lambda _, step: step.update(kernel=7)))
+    with pytest.raises(PlanError, match=r"is damaged .*lacks 'digest'"):
+        container.read(changed(lambda needed, _: needed.pop("digest")))
     name = next(step for step in manifest_of(plan)["steps"] if "kernel" in step)["code"][0]
     with pytest.raises(PlanError, match="no compiled kernel"):
         container.read(rewritten(plan, name, b"nothing").data)

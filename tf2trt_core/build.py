@@ -12,10 +12,11 @@ from tf2trt_core import container
 from tf2trt_core.edition import Edition, edition
 from tf2trt_core.errors import BuildError, ShapesError
 from tf2trt_core.kernels.plugins import needed
+from tf2trt_core.kernels.plugins.loading import noted
 from tf2trt_core.plan import Plan, digest, own_version
 from tf2trt_core.program import Program
 from tf2trt_core.progress import Follower, Progress, monitor
-from tf2trt_core.sidecar import Sidecar
+from tf2trt_core.sidecar import Needed, Sidecar
 from tf2trt_core.spec import TensorSpec
 from tf2trt_core.tensorrt_log import builder, log
 
@@ -126,7 +127,9 @@ def optimize_network(
     _add_profile(config, program)
     data = _build(program, config, progress)
     capabilities = tuple(compute_capabilities or ())
-    return Plan(data, _sidecar(program, here, data, capabilities, needed(program.network)))
+    kernels = needed(program.network)
+    about = _sidecar(program, here, data, capabilities, tuple(map(noted, kernels)))
+    return Plan(data, about, kernels)
 
 
 def _refuse_retired(program: Buildable, *, max_batch_size: int | None, fp16_mode: bool | None) -> None:
@@ -331,7 +334,7 @@ def _named(network: Any, text: str) -> list[tuple[str, str]]:
 
 
 def _sidecar(
-    program: Buildable, here: Edition, data: memoryview, capabilities: tuple[str, ...], plugins: tuple[str, ...]
+    program: Buildable, here: Edition, data: memoryview, capabilities: tuple[str, ...], plugins: tuple[Needed, ...]
 ) -> Sidecar:
     loaded = sys.modules.get("tensorflow")
     return Sidecar(

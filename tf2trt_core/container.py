@@ -1,7 +1,7 @@
 """A program with cuts as one file: a zip of the networks' plans, the kernels' machine code, and a manifest in JSON.
 
-Nothing in it is executed or unpickled by reading it. Kernels are found by name in the installed packages; the digest of
-their declaration says whether they are still those that the machine code was made of.
+Nothing in it is executed or unpickled by reading it. Kernels are found again by name and by the digest of their
+declaration, which says whether they are still those that the machine code was made of.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,7 @@ from tf2trt_core.kernels import compiler
 from tf2trt_core.kernels.compiler import Binary
 from tf2trt_core.kernels.declaration import Array, Kernel
 from tf2trt_core.kernels.errors import KernelError
-from tf2trt_core.kernels.plugins import identity
-from tf2trt_core.kernels.plugins.loading import installed
-from tf2trt_core.kernels.plugins.state import digest as kernel_digest
+from tf2trt_core.kernels.plugins.loading import noted, resolve
 from tf2trt_core.manifest import (
     FORMAT,
     MANIFEST,
@@ -49,14 +47,14 @@ Bound = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Container:
-    """What a file holds: plans and calls in the order in which they run, and code by (kernel's identity, letters)."""
+    """What a file holds: plans and calls in the order in which they run, and code by (kernel, letters)."""
 
     steps: tuple[Plan | Call, ...]
-    code: Mapping[tuple[str, Bound], tuple[Binary, ...]]
+    code: Mapping[tuple[Kernel, Bound], tuple[Binary, ...]]
 
     def binary(self, kernel: Kernel, bound: Mapping[str, str], capability: int) -> Binary:
         """The code for a device: made for it, else PTX, else compiled now."""
-        stored = self.code.get((identity(kernel), tuple(bound.items())), ())
+        stored = self.code.get((kernel, tuple(bound.items())), ())
         for one in stored:
             if one.kind == "cubin" and one.capability == capability:
                 return one
@@ -74,15 +72,21 @@ def pack(program: Program, plans: Sequence[Plan], about: Sidecar) -> Plan:
     """
     made = iter(plans)
     buffer = io.BytesIO()
-    kernels = tuple(dict.fromkeys(identity(call.kernel) for call in program.calls))
-    about = dataclasses.replace(about, kernels=kernels)
+    notes = {call.kernel: noted(call.kernel) for call in program.calls}
+    about = dataclasses.replace(about, kernels=tuple(dict.fromkeys(notes.values())))
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         writer = _Writer(archive, [int(one.replace(".", "")) for one in about.compute_capabilities])
-        steps = [writer.plan(next(made)) if isinstance(part, Part) else writer.call(part) for part in program.parts]
+        steps = [
+            writer.plan(next(made))
+            if isinstance(part, Part)
+            else writer.call(part, about.kernels.index(notes[part.kernel]))
+            for part in program.parts
+        ]
         text = json.dumps({"format": FORMAT, "sidecar": dataclasses.asdict(about), "steps": steps}, indent=1)
         archive.writestr(MANIFEST, text)
     data = buffer.getvalue()
-    return Plan(data, dataclasses.replace(about, sha256=digest(data), size=len(data)))
+    at_hand = (*notes, *(kernel for plan in plans for kernel in plan.kernels))
+    return Plan(data, dataclasses.replace(about, sha256=digest(data), size=len(data)), at_hand)
 
 
 class _Writer:
@@ -98,11 +102,10 @@ class _Writer:
         """A network's plan."""
         return {"plan": self._add("plan", plan.data), "sidecar": dataclasses.asdict(plan.sidecar)}
 
-    def call(self, call: Call) -> dict[str, Any]:
-        """A kernel's call."""
+    def call(self, call: Call, number: int) -> dict[str, Any]:
+        """A call of a kernel, of this number among those that are needed."""
         return {
-            "kernel": identity(call.kernel),
-            "digest": kernel_digest(call.kernel),
+            "kernel": number,
             "name": call.name,
             "inputs": [
                 self._input(operand, carrier) for operand, carrier in zip(call.inputs, call.dtypes, strict=True)
@@ -142,17 +145,18 @@ class _Writer:
 
 
 # -- reading ----------------------------------------------------------------------------------
-def read(data: bytes | memoryview, kernels: Mapping[str, Kernel] | None = None) -> Container:
-    """The steps of a container. ``kernels``: by identity; by default those of the installed packages.
+def read(data: bytes | memoryview, kernels: Iterable[Kernel] = ()) -> Container:
+    """The steps of a container. ``kernels``: declarations at hand; others are those of the installed packages.
 
-    Raises ``PlanError`` for a damaged file, and for kernels that are not installed or are of another version.
+    Raises ``PlanError`` for a damaged file, and for kernels that are nowhere or are of another version.
     """
-    known = installed() if kernels is None else kernels
+    at_hand = tuple(kernels)
     try:
         with opened(data) as archive:
-            reader = _Reader(archive, known)
-            steps = tuple(reader.step(one) for one in manifest(archive)["steps"])
-            return Container(steps, reader.code)
+            found = manifest(archive)
+            needed = Sidecar.from_json(json.dumps(found["sidecar"])).kernels
+            reader = _Reader(archive, resolve(needed, at_hand), at_hand)
+            return Container(tuple(reader.step(one) for one in found["steps"]), reader.code)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, KernelError) as error:
         raise PlanError(f"the program with cuts is damaged ({error}). Convert and store it again") from error
 
@@ -160,19 +164,21 @@ def read(data: bytes | memoryview, kernels: Mapping[str, Kernel] | None = None) 
 class _Reader:
     """The reverse of ``_Writer``."""
 
-    def __init__(self, archive: zipfile.ZipFile, kernels: Mapping[str, Kernel]) -> None:
+    def __init__(self, archive: zipfile.ZipFile, kernels: Sequence[Kernel], at_hand: tuple[Kernel, ...]) -> None:
         self._archive = archive
         self._kernels = kernels
-        self.code: dict[tuple[str, Bound], tuple[Binary, ...]] = {}
+        self._at_hand = at_hand
+        self.code: dict[tuple[Kernel, Bound], tuple[Binary, ...]] = {}
 
     def step(self, found: Mapping[str, Any]) -> Plan | Call:
         """A plan or a call."""
         if "plan" in found:
-            plan = Plan(self._file(found["plan"]), Sidecar.from_json(json.dumps(found["sidecar"])))
+            about = Sidecar.from_json(json.dumps(found["sidecar"]))
+            plan = Plan(self._file(found["plan"]), about, self._at_hand)
             if digest(plan.data) != plan.sidecar.sha256:
                 raise ValueError(f"{found['plan']} has another hash than the manifest says")
             return plan
-        kernel = self._kernel(found["kernel"], found["digest"])
+        kernel = self._kernels[found["kernel"]]
         call = Call(
             found["name"],
             kernel,
@@ -183,19 +189,8 @@ class _Reader:
             {name: (int(output), int(axis)) for name, (output, axis) in found["sizes"].items()},
         )
         bound = tuple(kernel.bind(call.dtypes, call.scalars).items())
-        self.code[identity(kernel), bound] = tuple(Binary.from_bytes(self._file(name)) for name in found["code"])
+        self.code[kernel, bound] = tuple(Binary.from_bytes(self._file(name)) for name in found["code"])
         return call
-
-    def _kernel(self, name: str, made_of: str) -> Kernel:
-        kernel = self._kernels.get(name)
-        if kernel is None:
-            raise PlanError(
-                f"the program needs the kernel {name}, and no installed package declares it. Install the package whose "
-                "ops were converted; tf2trt ops lists what is there"
-            )
-        if kernel_digest(kernel) != made_of:
-            raise PlanError(f"the program was made with another version of the kernel {name}. Convert it again")
-        return kernel
 
     def _input(self, found: Mapping[str, Any]) -> str | Array | Numbers:
         if "tensor" in found:

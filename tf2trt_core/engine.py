@@ -15,8 +15,6 @@ from tf2trt_core.dtypes import DTYPES
 from tf2trt_core.edition import gpu_count
 from tf2trt_core.errors import EngineError, FeedError
 from tf2trt_core.feeds import DeviceArray, describe, nearest, prepare, restore
-from tf2trt_core.kernels.declaration import Kernel
-from tf2trt_core.kernels.plugins import identity
 from tf2trt_core.plan import Plan
 from tf2trt_core.reference.programs import Played
 from tf2trt_core.runner_cuts import CutBackend
@@ -181,18 +179,14 @@ def inference_engine(program_or_plan: Runnable | Plan, backend: str = "auto") ->
         sidecar = program_or_plan.sidecar
         return Engine(_on_gpu(program_or_plan), sidecar.inputs, sidecar.outputs, {})
     program = program_or_plan
-    if chosen == "tensorrt":
-        known = {identity(call.kernel): call.kernel for call in getattr(program, "calls", ())}
-        player = _on_gpu(optimize_network(program), known or None)
-    else:
-        player = ReferenceBackend(program)
+    player = _on_gpu(optimize_network(program)) if chosen == "tensorrt" else ReferenceBackend(program)
     return Engine(player, program.inputs, program.outputs, program.tensors)
 
 
-def _on_gpu(plan: Plan, kernels: Mapping[str, Kernel] | None = None) -> Backend:
-    """What plays a plan; ``kernels``: those of a program with cuts, by default the installed ones."""
+def _on_gpu(plan: Plan) -> Backend:
+    """What plays a plan."""
     if plan.sidecar.kernels:
-        return CutBackend(container.read(plan.data, kernels), plan.sidecar.inputs, plan.sidecar.outputs)
+        return CutBackend(container.read(plan.data, plan.kernels), plan.sidecar.inputs, plan.sidecar.outputs)
     return TensorRTBackend(plan)
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tf2trt_core import edition as editions
 from tf2trt_core import manifest
 from tf2trt_core.errors import MissingDependencyError, PlanError
 from tf2trt_core.files import replace_together
+from tf2trt_core.kernels.declaration import Kernel
+from tf2trt_core.kernels.plugins.loading import kernels_of
 from tf2trt_core.sidecar import Sidecar
 
 __all__ = ["Plan", "Sidecar", "load_engine", "sidecar_path", "store_engine"]
@@ -23,10 +27,13 @@ class Plan:
 
     ``data``: TensorRT's bytes (``bytes`` or a view of TensorRT's own memory), which other tools load as they are.
     ``sidecar``: names, dtypes, shapes and ranges of inputs and outputs, versions, hash.
+    ``kernels``: declarations at hand of kernels that it needs; no part of what is stored. Others are looked for in the
+    installed packages when the plan is run.
     """
 
     data: bytes | memoryview = field(repr=False)
     sidecar: Sidecar
+    kernels: tuple[Kernel, ...] = field(default=(), repr=False, compare=False)
 
 
 def own_version() -> str:
@@ -84,13 +91,17 @@ def _store_alone(plan: Plan, path: Path) -> Path:
     return path
 
 
-def load_engine(path: str | os.PathLike[str]) -> Plan:
+def load_engine(path: str | os.PathLike[str], *, plugins: Sequence[Any] = ()) -> Plan:
     """Read and verify a plan and its sidecar; needs no TensorRT.
+
+    ``plugins``: what the model was converted with, where the plan needs kernels of those: ``@op`` functions, modules or
+    their names, lists of them. What installed packages bring is found without.
 
     Raises ``PlanError`` when a file is missing, damaged or does not belong to the other, and when a TensorRT
     is installed that cannot use the plan (another edition or version).
     """
     path = Path(path)
+    kernels = kernels_of(plugins)
     data = _bytes(path, "the plan")
     if manifest.is_container(data):
         try:
@@ -98,7 +109,7 @@ def load_engine(path: str | os.PathLike[str]) -> Plan:
         except ValueError as error:
             raise PlanError(f"the program with cuts {str(path)!r} {error}. {_rebuild(path)}") from error
         _check_installed(path, found)
-        return Plan(data, found)
+        return Plan(data, found, kernels)
     beside = sidecar_path(path)
     text = _bytes(beside, f"the sidecar of {str(path)!r}")
     try:
@@ -107,7 +118,7 @@ def load_engine(path: str | os.PathLike[str]) -> Plan:
         raise PlanError(f"the sidecar {str(beside)!r} {error}. {_rebuild(path)}") from error
     _check_content(path, data, sidecar)
     _check_installed(path, sidecar)
-    return Plan(data, sidecar)
+    return Plan(data, sidecar, kernels)
 
 
 def _bytes(path: Path, what: str) -> bytes:

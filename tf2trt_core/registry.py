@@ -67,7 +67,7 @@ class Registry:
 
         Raises ``RegistryError`` or ``OpConflictError``; after an error nothing of ``plugin`` is left behind.
         """
-        ops = list(_ops(plugin))
+        ops = list(ops_of(plugin))
         done: list[Op] = []
         try:
             for one in ops:
@@ -219,8 +219,8 @@ class Registry:
         return self._hooks[op](ctx=ctx, **arguments)
 
 
-def _ops(plugin: Any) -> Iterator[Op]:
-    """The ops of a plugin object, in order."""
+def ops_of(plugin: Any) -> Iterator[Op]:
+    """The ops of a plugin object, in order. Raises ``RegistryError`` for what is none."""
     if isinstance(plugin, str):
         plugin = importlib.import_module(plugin)
     if isinstance(plugin, Op):
@@ -228,10 +228,10 @@ def _ops(plugin: Any) -> Iterator[Op]:
     elif inspect.ismodule(plugin):
         for item in vars(plugin).values():
             if isinstance(item, Op | Family):
-                yield from _ops(item)
+                yield from ops_of(item)
     elif isinstance(plugin, Iterable):
         for item in plugin:
-            yield from _ops(item)
+            yield from ops_of(item)
     else:
         raise RegistryError(f"{plugin!r} is no plugin: expected an @op function, a module, or a list of these")
 

@@ -200,7 +200,7 @@ class TensorRTBackend:
     def _load(self, plan: Plan) -> None:
         here, mark = edition(), log.mark()
         self._check_target(plan)
-        require(here, plan.sidecar.plugins)
+        require(here, plan.sidecar.plugins, plan.kernels)
         self._runtime = self._trt.Runtime(logger())
         self._engine = self._runtime.deserialize_cuda_engine(plan.data)
         if self._engine is None:

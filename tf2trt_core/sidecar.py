@@ -15,14 +15,28 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
+class Needed:
+    """A kernel that a plan needs: its declaration in Python, which the plan does not hold.
+
+    ``name``: ``namespace::name``. ``signature``: of the declaration. ``package``: who brought it, with the version
+    where it is known. ``digest``: of declaration and sources.
+    """
+
+    name: str
+    signature: str
+    package: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Sidecar:
     """What is known about a plan without reading TensorRT's bytes.
 
     ``inputs``, ``outputs``: in the signature's order. ``edition``: TensorRT's module, ``tensorrt`` or ``tensorrt_rtx``.
     ``tensorrt``, ``tf2trt``, ``tensorflow``: versions; the last is None where the model was read without TensorFlow.
     ``compute_capabilities``: what was asked for (``"8.6"``); empty: the builder's own choice.
-    ``plugins``: Python plugins (``namespace::name``) to register before the plan is deserialised: ``inference_engine``
-    does, trtexec and Triton cannot. ``kernels``: what runs between plans. Both are empty for a plain plan.
+    ``plugins``: kernels in Python plugins, to register before the plan is deserialised: ``inference_engine`` does,
+    trtexec and Triton cannot. ``kernels``: those that run between plans. Both are empty for a plain plan.
     ``sha256``, ``size``: of the plan's bytes.
     """
 
@@ -36,8 +50,8 @@ class Sidecar:
     size: int
     tf2trt: str
     tensorflow: str | None = None
-    plugins: tuple[str, ...] = ()
-    kernels: tuple[str, ...] = ()
+    plugins: tuple[Needed, ...] = ()
+    kernels: tuple[Needed, ...] = ()
     format: int = FORMAT
 
     def to_json(self) -> str:
@@ -122,6 +136,13 @@ def specs(value: Any) -> tuple[TensorSpec, ...]:
     return made
 
 
+def _needed(value: Any) -> tuple[Needed, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ValueError("a list of objects")
+    return tuple(Needed(**_read(item, _NEEDED)) for item in value)
+
+
+_NEEDED: dict[str, Callable[[Any], Any]] = dict.fromkeys(("name", "signature", "package", "digest"), _text)
 _SPEC: dict[str, Callable[[Any], Any]] = {
     "name": _text,
     "tensor": _text,
@@ -141,8 +162,8 @@ _SIDECAR: dict[str, Callable[[Any], Any]] = {
     "size": _count,
     "tf2trt": _text,
     "tensorflow": _text_or_none,
-    "plugins": _texts,
-    "kernels": _texts,
+    "plugins": _needed,
+    "kernels": _needed,
     "format": _count,
 }
 

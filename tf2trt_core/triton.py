@@ -33,14 +33,15 @@ def triton_repository(plan: Plan, directory: str | os.PathLike[str], name: str) 
     no batching by the server. Raises ``PlanError`` when the name is no folder name, the folder exists or cannot be
     written, the plan needs Python plugins, or the server has no name for a dtype.
     """
-    if plan.sidecar.plugins:
+    plugins, kernels = (", ".join(one.name for one in some) for some in (plan.sidecar.plugins, plan.sidecar.kernels))
+    if plugins:
         raise PlanError(
-            f"the plan needs the Python plugins {', '.join(plan.sidecar.plugins)}, which Triton's TensorRT backend "
+            f"the plan needs the Python plugins {plugins}, which Triton's TensorRT backend "
             "cannot load. Run it with inference_engine, in Triton's Python backend if need be"
         )
-    if plan.sidecar.kernels:
+    if kernels:
         raise PlanError(
-            f"a program with cuts (it runs {', '.join(plan.sidecar.kernels)} between its plans) is no plan that "
+            f"a program with cuts (it runs {kernels} between its plans) is no plan that "
             "Triton's TensorRT backend loads. Run it with inference_engine, in Triton's Python backend if need be"
         )
     if not name or name in (".", "..") or set(name) & set('/\\:*?"<>|\0'):

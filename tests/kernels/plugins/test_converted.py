@@ -52,7 +52,7 @@ def test_plugin_layers_between_others(rows: int | None) -> None:
     shapes = {"x": [(1, 4, 8), 3], "y": [(1, 4, 8)]} if rows is None else None
     program = _compared(traced(model, (rows, 3), ((rows,), "int32")), drawn((4, 3)), ids, shapes=shapes)
     assert not program.is_cut
-    assert set(needed(program.network)) == {f"tf2trt::{name}" for name in ("unsorted_segment_sum", "where", "lgamma")}
+    assert {one.name for one in needed(program.network)} == {"unsorted_segment_sum", "where", "lgamma"}
 
 
 @pytest.mark.usefixtures("networks")

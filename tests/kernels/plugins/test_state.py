@@ -27,9 +27,10 @@ from tf2trt_core.edition import Edition, describe, tensorrt
 from tf2trt_core.errors import LayerError, PlanError
 from tf2trt_core.kernels import Kernel, KernelError
 from tf2trt_core.kernels.plugins import add_layer, behaviour, creators, interface, needed, v2, v3
-from tf2trt_core.kernels.plugins.loading import require
+from tf2trt_core.kernels.plugins.loading import noted, require
 from tf2trt_core.kernels.plugins.state import Setting, Stored
 from tf2trt_core.plan import load_engine, store_engine
+from tf2trt_core.sidecar import Needed
 from tf2trt_core.tensorrt_log import builder
 from tf2trt_core.triton import triton_repository
 from tf2trt_plugins_cuda.segments import UNSORTED
@@ -155,19 +156,20 @@ def test_the_signatures_are_those_of_the_installed_bindings() -> None:
 def test_a_network_knows_its_plugins_and_loading_registers_them(edition: Edition) -> None:
     ctx = context(edition)
     add_layer(ctx, SUM, inputs(ctx, {"a": ("float32", (4, 2)), "b": ("int32", (4,))}), {"segments": 3})
-    assert needed(ctx.network) == ("tf2trt::unsorted_segment_sum",)
+    assert needed(ctx.network) == (SUM,)
     assert needed(builder().create_network()) == ()
     registry = edition.trt.get_plugin_registry()
     version = "2" if edition.plugin_v2 else "3"
     creator = registry.get_creator(SUM.name, version, "tf2trt")
     registry.deregister_creator(creator)
-    require(edition, needed(ctx.network))
+    require(edition, [noted(one) for one in needed(ctx.network)])
     assert registry.get_creator(SUM.name, version, "tf2trt").kernel is SUM
 
 
 def test_a_plan_that_needs_what_is_not_installed(edition: Edition) -> None:
-    with pytest.raises(PlanError, match=r"needs the Python plugins tf2trt::polish, .* no installed package"):
-        require(edition, ["tf2trt::unsorted_segment_sum", "tf2trt::polish"])
+    polish = Needed("tf2trt::polish", "polish(x: T) -> y: T", "acme 2.0", "0")
+    with pytest.raises(PlanError, match=r"needs the kernel tf2trt::polish of acme 2.0 \(no installed package"):
+        require(edition, [noted(SUM), polish])
 
 
 def test_the_sidecar_says_it_and_the_runner_asks_before_it_deserialises(
@@ -176,7 +178,7 @@ def test_the_sidecar_says_it_and_the_runner_asks_before_it_deserialises(
     model, gpu = affine(2), Gpu()
     creators.note(model.network, SUM)
     plan = load_engine(store_engine(optimize_network(model), tmp_path / "a.plan"))
-    assert plan.sidecar.plugins == ("tf2trt::unsorted_segment_sum",)
+    assert plan.sidecar.plugins == (noted(SUM),)
     driver = Driver(gpu)
     monkeypatch.setattr(runner_tensorrt, "edition", lambda: describe(driver.module))
     monkeypatch.setattr(runner_tensorrt, "gpu_count", lambda: 1)

@@ -18,7 +18,7 @@ from tf2trt_core.kernels.plugins.state import Setting, Stored, digest
 
 #: What a vector that only its length matters of is cut from.
 ZERO = np.zeros(1, np.int32)
-_NEEDED: weakref.WeakKeyDictionary[Any, dict[str, None]] = weakref.WeakKeyDictionary()
+_NEEDED: weakref.WeakKeyDictionary[Any, dict[str, Kernel]] = weakref.WeakKeyDictionary()
 _CLASSES = {"v2": (v2.VERSION, v2.creator_class), "v3": (v3.VERSION, v3.creator_class)}
 
 
@@ -68,12 +68,12 @@ def create(trt: Any, kind: str, kernel: Kernel, setting: Setting) -> Any:
 
 def note(network: Any, kernel: Kernel) -> None:
     """Remember that a network has a kernel's plugin."""
-    _NEEDED.setdefault(network, {})[identity(kernel)] = None
+    _NEEDED.setdefault(network, {})[identity(kernel)] = kernel
 
 
-def needed(network: Any) -> tuple[str, ...]:
-    """The plugins that a network has, as the sidecar of its plan names them."""
-    return tuple(_NEEDED.get(network, ()))
+def needed(network: Any) -> tuple[Kernel, ...]:
+    """The kernels that a network has plugins of."""
+    return tuple(_NEEDED.get(network, {}).values())
 
 
 def described(plugin: Any) -> dict[str, Any]:

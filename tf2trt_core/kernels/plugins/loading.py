@@ -1,57 +1,139 @@
-"""The Python plugins that a plan needs, registered before it is deserialised."""
+"""Kernels that a plan needs: noted when it is made, and found again, by name and digest, before it is loaded."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from tf2trt_core.edition import Edition
 from tf2trt_core.errors import PlanError
 from tf2trt_core.kernels.declaration import Kernel
+from tf2trt_core.kernels.errors import KernelError
 from tf2trt_core.kernels.plugins.creators import identity, interface, register
-from tf2trt_core.registry import Registry
+from tf2trt_core.kernels.plugins.state import digest
+from tf2trt_core.op import Op
+from tf2trt_core.registry import Registry, ops_of
+from tf2trt_core.sidecar import Needed
 
 
-def require(edition: Edition, plugins: Iterable[str], registry: Registry | None = None) -> None:
+# -- noting -----------------------------------------------------------------------------------
+def noted(kernel: Kernel) -> Needed:
+    """What a plan says of a kernel that it needs."""
+    return Needed(identity(kernel), _signature(kernel), origin(kernel), digest(kernel))
+
+
+def origin(kernel: Kernel) -> str:
+    """The package whose folder a kernel's source is in, else the one that plans its launches.
+
+    By distribution and version where its ops come through an entry point, else by name.
+    """
+    source = kernel.source.absolute()
+    own = kernel.launches.__module__.partition(".")[0]
+    inside = []
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if "." not in name and isinstance(file, str) and source.is_relative_to(folder := Path(file).absolute().parent):
+            inside.append((len(folder.parts), name == own, name))
+    package = max(inside)[-1] if inside else own
+    default = Registry.default()
+    entries = (entry for op in default.ops for entry in default.entries(op) if entry.op.package == package)
+    return next((f"{entry.distribution} {entry.version}" for entry in entries), package)
+
+
+def _signature(kernel: Kernel) -> str:
+    return " ".join(kernel.text.split())
+
+
+# -- finding ----------------------------------------------------------------------------------
+def require(edition: Edition, plugins: Iterable[Needed], kernels: Iterable[Kernel] = ()) -> None:
     """Register what a plan needs, before it is deserialised.
 
-    ``plugins``: the sidecar's. Kernels are looked for in the variables of the modules that ``registry`` has ops of.
-    Raises ``PlanError`` that lists what nothing installed declares.
+    ``plugins``: the sidecar's. ``kernels``: as for ``resolve``. Raises ``PlanError``.
     """
-    wanted = list(plugins)
-    if not wanted:
-        return
-    known = installed(registry)
-    missing = [one for one in wanted if one not in known]
-    if missing:
-        raise PlanError(
-            f"the plan needs the Python plugins {', '.join(missing)}, and no installed package declares such kernels. "
-            "Install the package whose ops were converted; tf2trt ops lists what is there"
-        )
-    for one in wanted:
-        kind = interface(edition, known[one])
+    for kernel in resolve(tuple(plugins), kernels):
+        kind = interface(edition, kernel)
         if not kind:
             raise PlanError(
-                f"the plan needs the plugin {one}, and {edition.name} {edition.version} has no plugin layers"
+                f"the plan needs the plugin {identity(kernel)}, and {edition.name} {edition.version} has no plugin "
+                "layers for it"
             )
-        register(edition.trt, kind, known[one])
+        try:
+            register(edition.trt, kind, kernel)
+        except KernelError as error:
+            raise PlanError(f"the plan needs a plugin that cannot be registered: {error}") from error
 
 
-def installed(registry: Registry | None = None) -> dict[str, Kernel]:
-    """The kernels of the modules that a registry has ops of (by default: all that are installed), by ``identity``."""
-    found = registry if registry is not None else Registry.default()
-    modules = dict.fromkeys(entry.op.function.__module__ for op in found.ops for entry in found.entries(op))
-    return {identity(kernel): kernel for kernel in declared(sys.modules[name] for name in modules)}
+def resolve(needed: Sequence[Needed], kernels: Iterable[Kernel] = ()) -> tuple[Kernel, ...]:
+    """The kernels that a plan needs, in its order: of ``kernels``, which are at hand, else of installed packages.
+
+    Raises ``PlanError`` for those that are nowhere, or only as another version.
+    """
+    known = list(kernels)
+    if any(_found(one, known) is None for one in needed):
+        known += installed()
+    found = [_found(one, known) for one in needed]
+    wrong = [one for one, kernel in zip(needed, found, strict=True) if kernel is None]
+    if wrong:
+        problems = Registry.default().problems
+        raise PlanError(
+            f"the plan needs {', '.join(_told(one, known) for one in wrong)}. Install "
+            f"{', '.join(dict.fromkeys(one.package for one in wrong))}; where the model was converted with "
+            "plugins=[...], load the plan with load_engine(path, plugins=[...]); or convert the model again"
+            + (f". Packages that did not load: {'; '.join(problems)}" if problems else "")
+        )
+    return tuple(kernel for kernel in found if kernel is not None)
 
 
-def declared(modules: Iterable[ModuleType]) -> Iterator[Kernel]:
-    """The kernels in the variables of modules, and in the lists, tuples and dicts there."""
-    seen = set()
-    for module in modules:
-        for value in vars(module).values():
-            several = value.values() if isinstance(value, Mapping) else value
-            for one in several if isinstance(several, Iterable) and not isinstance(several, str) else (value,):
-                if isinstance(one, Kernel) and one not in seen:
-                    seen.add(one)
-                    yield one
+def _found(needed: Needed, known: Iterable[Kernel]) -> Kernel | None:
+    return next((one for one in known if identity(one) == needed.name and digest(one) == needed.digest), None)
+
+
+def _told(needed: Needed, known: Iterable[Kernel]) -> str:
+    """Why a kernel was not found."""
+    told = "no installed package declares it"
+    for other in known:
+        if identity(other) == needed.name:
+            same = _signature(other) == needed.signature
+            differs = "source or launches" if same else f"signature, {_signature(other)!r} for {needed.signature!r}"
+            told = f"that of {origin(other)} here has another {differs}"
+    return f"the kernel {needed.name} of {needed.package} ({told})"
+
+
+def installed() -> tuple[Kernel, ...]:
+    """The kernels of all installed packages."""
+    default = Registry.default()
+    return _declared(entry.op for op in default.ops for entry in default.entries(op))
+
+
+def kernels_of(plugins: Iterable[Any]) -> tuple[Kernel, ...]:
+    """The kernels of plugins, given as ``plugins=`` of the converting functions takes them.
+
+    They are looked for in the variables of the loaded modules of the ops' packages, in the lists, tuples, sets and
+    dicts there, and among what the ops' functions close over. Raises ``RegistryError`` for what is no plugin.
+    """
+    given = [importlib.import_module(one) if isinstance(one, str) else one for one in plugins]
+    return _declared((op for one in given for op in ops_of(one)), [one for one in given if inspect.ismodule(one)])
+
+
+def _declared(ops: Iterable[Op], modules: Sequence[ModuleType] = ()) -> tuple[Kernel, ...]:
+    functions = dict.fromkeys(op.function for op in ops)
+    packages = {one.__module__.partition(".")[0] for one in functions}
+    places: list[Mapping[str, Any]] = [vars(one) for one in modules]
+    for function in functions:
+        places += [function.__globals__, inspect.getclosurevars(function).nonlocals]
+    loaded = list(sys.modules.items())
+    places += [getattr(one, "__dict__", {}) for name, one in loaded if name.partition(".")[0] in packages]
+    different = {id(place): place for place in places}.values()
+    return tuple(dict.fromkeys(one for place in different for value in place.values() for one in _kernels(value)))
+
+
+def _kernels(value: Any) -> Iterator[Kernel]:
+    several = value.values() if isinstance(value, dict) else value
+    for one in several if isinstance(value, dict | list | tuple | set | frozenset) else (value,):
+        if isinstance(one, Kernel):
+            yield one

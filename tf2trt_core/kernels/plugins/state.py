@@ -218,10 +218,21 @@ def empty_fields(trt: Any, kernel: Kernel) -> tuple[Any, list[Any]]:
 
 
 def digest(kernel: Kernel) -> str:
-    """Of the source with all headers, the declaration, and the Python file that plans launches."""
-    planned = inspect.getsourcefile(kernel.launches)
-    contents = Path(planned).read_text() if planned and Path(planned).exists() else ""
-    return cache.key(kernel.source, kernel.text, repr(sorted(kernel.entries.items())), str(kernel.fma), contents)
+    """Of the source with all headers, the declaration, and what plans shapes and launches.
+
+    Of such a function it is the file, and the numbers and texts that it closes over.
+    """
+    given: tuple[Any, ...] = (kernel.launches, kernel.shape, *kernel.sizes.values())
+    functions = [one for one in given if inspect.isfunction(one)]
+    files = sorted({Path(file) for one in functions if (file := inspect.getsourcefile(one))})
+    closed = [
+        (name, value)
+        for one in functions
+        for name, value in sorted(inspect.getclosurevars(one).nonlocals.items())
+        if isinstance(value, bool | int | float | str)
+    ]
+    declared = kernel.text, sorted(kernel.types.items()), sorted(kernel.entries.items()), kernel.fma, closed
+    return cache.key(kernel.source, repr(declared), *(file.read_text() for file in files if file.exists()))
 
 
 def _names(kernel: Kernel) -> list[str]:
