@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import zipfile
@@ -15,10 +16,11 @@ from test_cut_models import bags, detector
 from tf2trt_core import container
 from tf2trt_core.cli import main
 from tf2trt_core.dims import evaluate
-from tf2trt_core.errors import PlanError
+from tf2trt_core.errors import PlanError, ReferenceError_
 from tf2trt_core.kernels.plugins import identity
 from tf2trt_core.plan import Plan, sidecar_path
 from tf2trt_core.program import Call, Numbers
+from tf2trt_core.reference.programs import Played, Steps
 from tf2trt_core.triton import triton_repository
 
 
@@ -173,3 +175,48 @@ def test_the_command_line_says_what_was_cut(tmp_path, capsys):
         main(["convert", str(tmp_path / "model"), "-o", str(target), "--verify"])
     assert "3 networks, 2 kernels" in capsys.readouterr().out
     assert len(container.read(tf2trt.load_engine(target).data).steps) == 5
+
+
+# -- what the reference plays, as a file -----------------------------------------------------------
+def saved(program):
+    file = io.BytesIO()
+    Steps.read(program).save(file)
+    return file
+
+
+def test_saved_steps_play_as_the_program_does(program):
+    x = {"x": np.random.default_rng(1).integers(0, 50, (7, 5)).astype(np.int32)}
+    found = Played(Steps.load(saved(program))).run(x)
+    for name, array in Played(program).run(x).items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_saved_steps_take_another_version_of_a_kernel_with_the_same_signature(program):
+    (kernel,) = {call.kernel for call in program.calls}
+    changed = dataclasses.replace(kernel, fma=not kernel.fma)
+    calls = [step for step in Steps.load(saved(program), [changed]).steps if isinstance(step, Call)]
+    assert {call.kernel for call in calls} == {changed}
+    calls = [step for step in Steps.load(saved(program), [changed, kernel]).steps if isinstance(step, Call)]
+    assert {call.kernel for call in calls} == {kernel}
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        (lambda found: found.update(format=9), ReferenceError_, "steps of format 9, this version reads 1"),
+        (lambda found: found.pop("outputs"), ReferenceError_, "not a file of a program's steps .'outputs'"),
+        (
+            lambda found: found["kernels"][0].update(signature="f(x: T) -> y: T", digest="0"),
+            PlanError,
+            "another signature",
+        ),
+    ],
+)
+def test_damaged_steps_files_say_so(program, change, error, said):
+    stored = Plan(saved(program).getvalue(), None)
+    found = manifest_of(stored)
+    change(found)
+    with pytest.raises(error, match=said):
+        Steps.load(io.BytesIO(rewritten(stored, "manifest.json", json.dumps(found)).data))
+    with pytest.raises(ReferenceError_, match="not a file of a program's steps"):
+        Steps.load(io.BytesIO(b"nothing"))

@@ -10,33 +10,28 @@ import dataclasses
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from tf2trt_core.dtypes import CARRIER_NUMPY
 from tf2trt_core.errors import MissingDependencyError, PlanError
 from tf2trt_core.kernels import compiler
 from tf2trt_core.kernels.compiler import Binary
-from tf2trt_core.kernels.declaration import Array, Kernel
+from tf2trt_core.kernels.declaration import Kernel
 from tf2trt_core.kernels.errors import KernelError
 from tf2trt_core.kernels.plugins.loading import noted, resolve
 from tf2trt_core.manifest import (
     FORMAT,
     MANIFEST,
-    dim_from_json,
-    dim_to_json,
+    call_from_json,
+    call_to_json,
+    contents,
     manifest,
     opened,
-    scalar_from_json,
-    scalar_to_json,
 )
 from tf2trt_core.plan import Plan, digest
-from tf2trt_core.program import Call, Numbers, Part, Program
-from tf2trt_core.sidecar import Sidecar, specs
+from tf2trt_core.program import Call, Part, Program
+from tf2trt_core.sidecar import Sidecar
 
 #: Code for a builder's default targets: PTX for the oldest architecture, which the driver finishes for any later one;
 #: a driver older than the compiler takes none, and the kernel is compiled where it is loaded.
@@ -104,26 +99,7 @@ class _Writer:
 
     def call(self, call: Call, number: int) -> dict[str, Any]:
         """A call of a kernel, of this number among those that are needed."""
-        return {
-            "kernel": number,
-            "name": call.name,
-            "inputs": [
-                self._input(operand, carrier) for operand, carrier in zip(call.inputs, call.dtypes, strict=True)
-            ],
-            "dtypes": call.dtypes,
-            "scalars": {name: scalar_to_json(value) for name, value in call.scalars.items()},
-            "outputs": [dataclasses.asdict(spec) for spec in call.outputs],
-            "sizes": call.sizes,
-            "code": self._code(call),
-        }
-
-    def _input(self, operand: str | Array | Numbers, carrier: str) -> Any:
-        if isinstance(operand, str):
-            return {"tensor": operand}
-        if isinstance(operand, Numbers):
-            numbers = [dim_to_json(dim) for dim in operand.elements]
-            return {"numbers": numbers, "shape": operand.shape, "carrier": carrier}
-        return {"constant": self._add("constant", operand.tobytes()), "shape": operand.shape, "carrier": carrier}
+        return call_to_json(call, number, self._add) | {"code": self._code(call)}
 
     def _code(self, call: Call) -> list[str]:
         bound = call.kernel.bind(call.dtypes, call.scalars)
@@ -179,29 +155,10 @@ class _Reader:
                 raise ValueError(f"{found['plan']} has another hash than the manifest says")
             return plan
         kernel = self._kernels[found["kernel"]]
-        call = Call(
-            found["name"],
-            kernel,
-            tuple(self._input(one) for one in found["inputs"]),
-            tuple(found["dtypes"]),
-            {name: scalar_from_json(value) for name, value in found["scalars"].items()},
-            specs(found["outputs"]),
-            {name: (int(output), int(axis)) for name, (output, axis) in found["sizes"].items()},
-        )
+        call = call_from_json(found, kernel, self._file)
         bound = tuple(kernel.bind(call.dtypes, call.scalars).items())
         self.code[kernel, bound] = tuple(Binary.from_bytes(self._file(name)) for name in found["code"])
         return call
 
-    def _input(self, found: Mapping[str, Any]) -> str | Array | Numbers:
-        if "tensor" in found:
-            return str(found["tensor"])
-        shape = tuple(int(extent) for extent in found["shape"])
-        if "numbers" in found:
-            return Numbers(tuple(dim_from_json(one) for one in found["numbers"]), shape, found["carrier"])
-        return np.frombuffer(self._file(found["constant"]), CARRIER_NUMPY[found["carrier"]]).reshape(shape)
-
     def _file(self, name: str) -> bytes:
-        try:
-            return self._archive.read(name)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-            raise ValueError(f"{name}: {error}") from error
+        return contents(self._archive, name)

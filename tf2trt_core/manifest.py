@@ -1,4 +1,4 @@
-"""What a container of a program with cuts says of itself: its manifest, and run-time dimensions as JSON."""
+"""What a container of a program with cuts says of itself: its manifest, and calls of kernels as JSON."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from tf2trt_core.dims import Dim, DimExpr, Leaf, Operation
-from tf2trt_core.sidecar import Sidecar
+from tf2trt_core.dtypes import CARRIER_NUMPY
+from tf2trt_core.kernels.declaration import Array, Kernel
+from tf2trt_core.program import Call, Numbers
+from tf2trt_core.sidecar import Sidecar, specs
 
 #: The version of the manifest's form; a reader refuses any other.
 FORMAT = 1
@@ -52,6 +57,59 @@ def manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
     if version != FORMAT:
         raise ValueError(f"has format {version!r}, this tf2trt reads {FORMAT}")
     return found
+
+
+def contents(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A file of an archive. Raises ``ValueError`` for a damaged one, ``KeyError`` for none."""
+    try:
+        return archive.read(name)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+# -- calls of kernels --------------------------------------------------------------------------
+def call_to_json(call: Call, kernel: int, store: Callable[[str, bytes], str]) -> dict[str, Any]:
+    """A call of a kernel, which is known by a number; ``store`` keeps contents of a kind and returns their file."""
+
+    def operand(given: str | Array | Numbers, carrier: str) -> dict[str, Any]:
+        if isinstance(given, str):
+            return {"tensor": given}
+        if isinstance(given, Numbers):
+            numbers = [dim_to_json(dim) for dim in given.elements]
+            return {"numbers": numbers, "shape": given.shape, "carrier": carrier}
+        return {"constant": store("constant", given.tobytes()), "shape": given.shape, "carrier": carrier}
+
+    return {
+        "kernel": kernel,
+        "name": call.name,
+        "inputs": [operand(given, carrier) for given, carrier in zip(call.inputs, call.dtypes, strict=True)],
+        "dtypes": call.dtypes,
+        "scalars": {name: scalar_to_json(value) for name, value in call.scalars.items()},
+        "outputs": [asdict(spec) for spec in call.outputs],
+        "sizes": call.sizes,
+    }
+
+
+def call_from_json(found: Mapping[str, Any], kernel: Kernel, fetch: Callable[[str], bytes]) -> Call:
+    """The reverse of ``call_to_json``; ``fetch`` reads a file."""
+
+    def operand(given: Mapping[str, Any]) -> str | Array | Numbers:
+        if "tensor" in given:
+            return str(given["tensor"])
+        shape = tuple(int(extent) for extent in given["shape"])
+        if "numbers" in given:
+            return Numbers(tuple(dim_from_json(one) for one in given["numbers"]), shape, given["carrier"])
+        return np.frombuffer(fetch(given["constant"]), CARRIER_NUMPY[given["carrier"]]).reshape(shape)
+
+    return Call(
+        found["name"],
+        kernel,
+        tuple(operand(given) for given in found["inputs"]),
+        tuple(found["dtypes"]),
+        {name: scalar_from_json(value) for name, value in found["scalars"].items()},
+        specs(found["outputs"]),
+        {name: (int(output), int(axis)) for name, (output, axis) in found["sizes"].items()},
+    )
 
 
 # -- run-time dimensions -----------------------------------------------------------------------

@@ -136,7 +136,8 @@ def specs(value: Any) -> tuple[TensorSpec, ...]:
     return made
 
 
-def _needed(value: Any) -> tuple[Needed, ...]:
+def needed_from_json(value: Any) -> tuple[Needed, ...]:
+    """Kernels from JSON. Raises ``ValueError``."""
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise ValueError("a list of objects")
     return tuple(Needed(**_read(item, _NEEDED)) for item in value)
@@ -162,8 +163,8 @@ _SIDECAR: dict[str, Callable[[Any], Any]] = {
     "size": _count,
     "tf2trt": _text,
     "tensorflow": _text_or_none,
-    "plugins": _needed,
-    "kernels": _needed,
+    "plugins": needed_from_json,
+    "kernels": needed_from_json,
     "format": _count,
 }
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tf2trt_core import reference
 from tf2trt_core.build import optimize_network
 from tf2trt_core.conformance import answers, graphs, tolerance
 from tf2trt_core.conformance.cases import Array, Trial
@@ -21,7 +20,7 @@ from tf2trt_core.convert import Conversion, PrecisionWarning
 from tf2trt_core.errors import BuildError, LimitError, ShapesError, Tf2TrtError, UnsupportedGraph
 from tf2trt_core.opdefs import OpDef
 from tf2trt_core.program import Program
-from tf2trt_core.reference.programs import Played
+from tf2trt_core.reference.programs import Played, Steps
 from tf2trt_core.registry import Registry
 from tf2trt_core.shapes import merged
 from tf2trt_core.spec import TensorSpec
@@ -40,11 +39,11 @@ class JudgedError(Exception):
 
 @dataclass(frozen=True)
 class Recording:
-    """A trial that passed, for machines without TensorFlow and TensorRT: answers, and the network as it reads back."""
+    """A trial that passed, for machines without TensorFlow and TensorRT: answers, and the program as it reads back."""
 
     expected: Expected
     specs: tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
-    network: bytes
+    steps: bytes
 
 
 @dataclass(frozen=True)
@@ -110,17 +109,15 @@ class Judge:
         return Expected(answer.outputs, limits)
 
     def record(self, trial: Trial) -> Recording | None:
-        """What replaying the trial needs; None if it did not pass, or its program is cut (kernels have recordings)."""
+        """What replaying the trial needs; None if it did not pass."""
         if self.judge(trial).verdict is not Verdict.PASS:
             return None
         expected = self.answer(trial)
         if expected is None or self.judge(trial, expected).verdict is not Verdict.PASS:
             return None  # it passed by another right answer than TensorFlow's
         program = self._convert(graphs.write([(trial, self._opdef(trial))]))
-        if program.is_cut:
-            return None
         file: Any = io.BytesIO()
-        reference.read(program.network, program.constants).save(file)
+        Steps.read(program).save(file)
         return Recording(expected, (program.inputs, program.outputs), file.getvalue())
 
     def _opdef(self, trial: Trial) -> OpDef:

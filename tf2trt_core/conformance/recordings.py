@@ -1,4 +1,4 @@
-"""Recordings: cases with TensorFlow's answers and the networks made of them, in one file; replayed with NumPy alone.
+"""Recordings: cases with TensorFlow's answers and the programs made of them, in one file; replayed with NumPy alone.
 
 ``record`` needs TensorFlow and TensorRT; ``replay`` neither: for GPU machines without them (``xp=cupy``), and to see
 whether the reference executor still computes what it computed.
@@ -6,28 +6,30 @@ whether the reference executor still computes what it computed.
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tf2trt_core import reference
 from tf2trt_core.conformance import graphs, portable, tolerance
 from tf2trt_core.conformance.cases import Array, Trial
 from tf2trt_core.conformance.verdicts import Outcome, Verdict
-from tf2trt_core.errors import ReferenceError_
+from tf2trt_core.errors import PlanError, ReferenceError_
+from tf2trt_core.kernels.immediate import Execute, numpy_reference
+from tf2trt_core.reference.programs import Played, Steps
 from tf2trt_core.spec import TensorSpec
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Recorder:
-    """Writes recordings into one zip file: ``index.json``, ``trials/N.json``, ``networks/N.zip``."""
+    """Writes recordings into one zip file: ``index.json``, ``trials/N.json``, ``programs/N.zip``."""
 
     def __init__(self, path: Path) -> None:
         self._archive = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED)
@@ -38,7 +40,7 @@ class Recorder:
         number = len(self._entries)
         inputs, outputs = recording.specs
         self._archive.writestr(f"trials/{number}.json", portable.dumps(trial, recording.expected))
-        self._archive.writestr(f"networks/{number}.zip", recording.network)
+        self._archive.writestr(f"programs/{number}.zip", recording.steps)
         self._entries.append(
             {
                 "op": trial.case.op,
@@ -56,8 +58,14 @@ class Recorder:
         return len(self._entries)
 
 
-def replay(path: Path, *, ops: Iterable[str] = (), xp: Any = np) -> Iterator[tuple[Trial, Outcome]]:
-    """Each recorded trial with its outcome now. Raises ``portable.FormatError`` for another file."""
+def replay(
+    path: Path, *, ops: Iterable[str] = (), xp: Any = np, kernels: Execute = numpy_reference
+) -> Iterator[tuple[Trial, Outcome]]:
+    """Each recorded trial with its outcome now. Raises ``portable.FormatError`` for another file.
+
+    ``kernels``: what computes kernels, by default their NumPy references. With CuPy as ``xp`` it must take CuPy's
+    arrays: ``tf2trt_core.kernels.cupy.on_device``.
+    """
     wanted = set(ops)
     try:
         archive = zipfile.ZipFile(path)
@@ -73,16 +81,24 @@ def replay(path: Path, *, ops: Iterable[str] = (), xp: Any = np) -> Iterator[tup
             trial, expected = portable.loads(archive.read(f"trials/{number}.json").decode())
             if expected is None:
                 raise portable.FormatError(f"{path}: trial {number} has no answer")
-            yield trial, _replayed(trial, expected, entry, archive.read(f"networks/{number}.zip"), xp)
+            steps = archive.read(f"programs/{number}.zip")
+            yield trial, _replayed(trial, expected, entry, functools.partial(_play, steps, xp, kernels))
 
 
-def _replayed(trial: Trial, expected: portable.Expected, entry: dict[str, Any], network: bytes, xp: Any) -> Outcome:
-    file: Any = io.BytesIO(network)
-    feeds = graphs.carried([_spec(spec) for spec in entry["inputs"]], graphs.feeds(trial))
+def _play(steps: bytes, xp: Any, kernels: Execute, feeds: Mapping[str, Array]) -> dict[str, Any]:
+    file: Any = io.BytesIO(steps)
+    return Played(Steps.load(file), kernels=kernels).run({name: xp.asarray(feeds[name]) for name in feeds}, xp=xp)
+
+
+def _replayed(
+    trial: Trial,
+    expected: portable.Expected,
+    entry: dict[str, Any],
+    play: Callable[[Mapping[str, Array]], dict[str, Any]],
+) -> Outcome:
     try:
-        records = reference.Records.load(file)
-        played = reference.execute(records, {name: xp.asarray(array) for name, array in feeds.items()}, xp=xp)
-    except ReferenceError_ as error:
+        played = play(graphs.carried([_spec(spec) for spec in entry["inputs"]], graphs.feeds(trial)))
+    except (ReferenceError_, PlanError) as error:
         return Outcome(Verdict.BUILD_FAILED, str(error))
     largest = 0.0
     results = zip(entry["outputs"], expected.outputs, expected.tolerances, strict=True)

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import io
+import itertools
+import json
+import os
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from tf2trt_core import manifest
 from tf2trt_core.dims import Leaf
 from tf2trt_core.errors import ReferenceError_
-from tf2trt_core.kernels.declaration import Array
+from tf2trt_core.kernels.declaration import Array, Kernel
+from tf2trt_core.kernels.errors import KernelError
 from tf2trt_core.kernels.immediate import Execute, numpy_reference
+from tf2trt_core.kernels.plugins.loading import noted, resolve
 from tf2trt_core.program import Call, Numbers, Program
 from tf2trt_core.reference.execute import Visit, execute
 from tf2trt_core.reference.reading import read
 from tf2trt_core.reference.records import Records
+from tf2trt_core.sidecar import needed_from_json
+
+#: The version of the file's form; a reader refuses any other.
+FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,60 @@ class Steps:
         parts = program.parts if isinstance(program, Program) else (program,)
         steps = (part if isinstance(part, Call) else read(part.network, part.constants) for part in parts)
         return cls(tuple(steps), tuple(spec.tensor for spec in program.outputs))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one zip file: a manifest, the networks' records, constants of calls. Kernels are noted, not held."""
+        notes = {step.kernel: noted(step.kernel) for step in self.steps if isinstance(step, Call)}
+        needed = list(dict.fromkeys(notes.values()))
+        number = itertools.count()
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+
+            def store(kind: str, contents: bytes) -> str:
+                name = f"{next(number)}.{kind}"
+                archive.writestr(name, contents)
+                return name
+
+            def written(step: Records | Call) -> dict[str, Any]:
+                if isinstance(step, Call):
+                    return manifest.call_to_json(step, needed.index(notes[step.kernel]), store)
+                file: Any = io.BytesIO()
+                step.save(file)
+                return {"network": store("network", file.getvalue())}
+
+            index = {
+                "format": FORMAT,
+                "kernels": [asdict(one) for one in needed],
+                "steps": [written(step) for step in self.steps],
+                "outputs": self.outputs,
+            }
+            archive.writestr(manifest.MANIFEST, json.dumps(index))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], kernels: Iterable[Kernel] = ()) -> Steps:
+        """Read what ``save`` wrote; needs neither TensorRT nor TensorFlow.
+
+        ``kernels``: declarations at hand; others are those of the installed packages. They may be of another version,
+        as long as the signature is the same. Raises ``ReferenceError_`` for a file that is not of this kind or of
+        another format, ``PlanError`` for kernels that are nowhere.
+        """
+        try:
+            with zipfile.ZipFile(path) as archive:
+                index = json.loads(archive.read(manifest.MANIFEST))
+                if index["format"] != FORMAT:
+                    raise ReferenceError_(f"steps of format {index['format']}, this version reads {FORMAT}")
+                found = resolve(needed_from_json(index["kernels"]), kernels, any_version=True)
+
+                def read(step: Mapping[str, Any]) -> Records | Call:
+                    if "network" in step:
+                        file: Any = io.BytesIO(manifest.contents(archive, step["network"]))
+                        return Records.load(file)
+                    return manifest.call_from_json(
+                        step, found[step["kernel"]], lambda name: manifest.contents(archive, name)
+                    )
+
+                return cls(tuple(read(step) for step in index["steps"]), tuple(index["outputs"]))
+        except (zipfile.BadZipFile, KeyError, ValueError, TypeError, IndexError, KernelError) as error:
+            raise ReferenceError_(f"not a file of a program's steps ({error})") from error
 
 
 class Played:

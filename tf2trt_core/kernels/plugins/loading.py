@@ -37,7 +37,10 @@ def origin(kernel: Kernel) -> str:
     inside = []
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if "." not in name and isinstance(file, str) and source.is_relative_to(folder := Path(file).absolute().parent):
+        if "." in name or not isinstance(file, str):
+            continue
+        folder = Path(file).absolute().parent
+        if folder == source.parent or (hasattr(module, "__path__") and source.is_relative_to(folder)):
             inside.append((len(folder.parts), name == own, name))
     package = max(inside)[-1] if inside else own
     default = Registry.default()
@@ -68,15 +71,24 @@ def require(edition: Edition, plugins: Iterable[Needed], kernels: Iterable[Kerne
             raise PlanError(f"the plan needs a plugin that cannot be registered: {error}") from error
 
 
-def resolve(needed: Sequence[Needed], kernels: Iterable[Kernel] = ()) -> tuple[Kernel, ...]:
+def resolve(
+    needed: Sequence[Needed], kernels: Iterable[Kernel] = (), *, any_version: bool = False
+) -> tuple[Kernel, ...]:
     """The kernels that a plan needs, in its order: of ``kernels``, which are at hand, else of installed packages.
 
+    ``any_version``: of the same signature will do, for what holds no machine code.
     Raises ``PlanError`` for those that are nowhere, or only as another version.
     """
+
+    def find(one: Needed) -> Kernel | None:
+        same = [kernel for kernel in known if identity(kernel) == one.name]
+        loose = [kernel for kernel in same if any_version and _signature(kernel) == one.signature]
+        return next((kernel for kernel in same if digest(kernel) == one.digest), loose[0] if loose else None)
+
     known = list(kernels)
-    if any(_found(one, known) is None for one in needed):
+    if any(find(one) is None for one in needed):
         known += installed()
-    found = [_found(one, known) for one in needed]
+    found = [find(one) for one in needed]
     wrong = [one for one, kernel in zip(needed, found, strict=True) if kernel is None]
     if wrong:
         problems = Registry.default().problems
@@ -87,10 +99,6 @@ def resolve(needed: Sequence[Needed], kernels: Iterable[Kernel] = ()) -> tuple[K
             + (f". Packages that did not load: {'; '.join(problems)}" if problems else "")
         )
     return tuple(kernel for kernel in found if kernel is not None)
-
-
-def _found(needed: Needed, known: Iterable[Kernel]) -> Kernel | None:
-    return next((one for one in known if identity(one) == needed.name and digest(one) == needed.digest), None)
 
 
 def _told(needed: Needed, known: Iterable[Kernel]) -> str:
