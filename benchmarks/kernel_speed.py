@@ -99,19 +99,19 @@ def segments(torch: Any) -> dict[str, Callable[[], Bench]]:
         kernel = kernels.UNSORTED[f"UnsortedSegment{reduce}"]
         return Bench(name, kernel, (data, _ids(torch, rows, count)), peers, {"segments": count})
 
-    def in_order(reduce: str) -> Bench:
-        data, ids = _random(torch, _ROWS, _WIDTH, low=0.9, high=1.1), _ids(torch, _ROWS, _SEGMENTS, in_order=True)
-        lengths = torch.bincount(ids, minlength=_SEGMENTS)
+    def in_order(reduce: str, rows: int = _ROWS, count: int = _SEGMENTS) -> Bench:
+        data, ids = _random(torch, rows, _WIDTH, low=0.9, high=1.1), _ids(torch, rows, count, in_order=True)
+        lengths = torch.bincount(ids, minlength=count)
         peers: dict[str, Peer] = {
-            "torch": lambda *given: _on_torch(reduce, _SEGMENTS, *given),
+            "torch": lambda *given: _on_torch(reduce, count, *given),
             "torch segment_reduce": lambda data, _: torch.segment_reduce(
                 data, _NAMES[reduce].removeprefix("a"), lengths=lengths, unsafe=True
             ),
         }
         if reduce != "Mean":
-            peers["jax"] = lambda *given: _on_jax(reduce, _SEGMENTS, *given, in_order=True)
-        name = f"Segment{reduce} {_ROWS}x{_WIDTH} into {_SEGMENTS}"
-        return Bench(name, kernels.SORTED[f"Segment{reduce}"], (data, ids), peers, {"segments": _SEGMENTS})
+            peers["jax"] = lambda *given: _on_jax(reduce, count, *given, in_order=True)
+        name = f"Segment{reduce} {rows}x{_WIDTH} into {count}"
+        return Bench(name, kernels.SORTED[f"Segment{reduce}"], (data, ids), peers, {"segments": count})
 
     def picked(reduce: str) -> Bench:
         table, rows = _random(torch, _ROWS, _WIDTH), _ids(torch, _ROWS, _ROWS)
@@ -125,15 +125,15 @@ def segments(torch: Any) -> dict[str, Callable[[], Bench]]:
         kernel = sparse.FIXED[f"SparseSegment{reduce}WithNumSegments"]
         return Bench(name, kernel, (table, rows, ids), peers, {"segments": _SEGMENTS})
 
-    made: dict[str, Callable[[], Bench]] = {}
-    for reduce in ("Sum", "Max", "Min", "Prod"):
-        made[f"UnsortedSegment{reduce}"] = partial(unsorted, reduce)
-    made["UnsortedSegmentSum narrow"] = lambda: unsorted("Sum", 1 << 24, 1, 1 << 20)
-    for reduce in ("Sum", "Mean", "Max", "Min", "Prod"):
-        made[f"Segment{reduce}"] = partial(in_order, reduce)
-    for reduce in ("Sum", "Mean"):
-        made[f"SparseSegment{reduce}"] = partial(picked, reduce)
-    return made
+    return {
+        **{f"UnsortedSegment{reduce}": partial(unsorted, reduce) for reduce in ("Sum", "Max", "Min", "Prod")},
+        "UnsortedSegmentSum narrow": lambda: unsorted("Sum", 1 << 24, 1, 1 << 20),
+        **{f"Segment{reduce}": partial(in_order, reduce) for reduce in ("Sum", "Mean", "Max", "Min", "Prod")},
+        **{
+            f"Segment{reduce} large": partial(in_order, reduce, _ROWS * 16, _SEGMENTS * 16) for reduce in ("Sum", "Max")
+        },
+        **{f"SparseSegment{reduce}": partial(picked, reduce) for reduce in ("Sum", "Mean")},
+    }
 
 
 def scatters(torch: Any) -> dict[str, Callable[[], Bench]]:
@@ -310,15 +310,15 @@ def scans(torch: Any) -> dict[str, Callable[[], Bench]]:
         f"{name} {axis}": partial(one, name, shape, axis)
         for name in kernels
         for shape, axis in (((4096, 16384), 1), ((16384, 4096), 0))
-    }
+    } | {f"Cumprod {axis} large": partial(one, "Cumprod", (32768, 16384), axis) for axis in (1, 0)}
 
 
 def histograms(torch: Any) -> dict[str, Callable[[], Bench]]:
     """Counts."""
     kernels = module("histogram")
 
-    def counted(*, weighted: bool) -> Bench:
-        values = _ids(torch, 1 << 26, 1024)
+    def counted(*, weighted: bool, size: int = 1 << 26) -> Bench:
+        values = _ids(torch, size, 1024)
         weights = _random(torch, 1 << 26 if weighted else 0)
         if not weighted:
             weights = weights.int()
@@ -329,7 +329,7 @@ def histograms(torch: Any) -> dict[str, Callable[[], Bench]]:
             "jax": lambda *given: _jnp().bincount(*used(*given), length=1024),
         }
         scalars = {"bins": 1024, "per_row": False, "binary": False}
-        name = f"Bincount {1 << 26} into 1024{', weighted' * weighted}"
+        name = f"Bincount {size} into 1024{', weighted' * weighted}"
         return Bench(name, kernels.BINCOUNT, (values, weights), peers, scalars)
 
     def fixed() -> Bench:
@@ -345,6 +345,7 @@ def histograms(torch: Any) -> dict[str, Callable[[], Bench]]:
     return {
         "Bincount": lambda: counted(weighted=False),
         "Bincount weighted": lambda: counted(weighted=True),
+        "Bincount large": lambda: counted(weighted=False, size=1 << 29),
         "HistogramFixedWidth": fixed,
     }
 

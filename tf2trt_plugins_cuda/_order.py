@@ -9,7 +9,7 @@ import numpy as np
 from tf2trt_core.kernels import Buffer, Call, Kernel, KernelError, ceil_div
 from tf2trt_core.kernels.declaration import Array
 from tf2trt_core.kernels.signature import itemsize
-from tf2trt_core.kernels.sorting import sort, sort_entries
+from tf2trt_core.kernels.sorting import RadixSort, count_entries, pass_entries, sort_entries
 
 SOURCE = Path(__file__).with_name("sorting.cu")
 _THREADS = 256
@@ -65,16 +65,17 @@ def _top_launches(call: Call) -> None:
         raise KernelError(f"rows of {length} elements have places that int32 does not hold: ask for int64")
     if not out.size:
         return
+    rows, bits = x.size // length, 8 * itemsize(x.dtype)
+    values: Buffer | None = None
     if length > _LONG and 4 * k <= length:
-        held = k
         keys, values = _collect(call, x, k)
+        sorting = RadixSort(call, keys.dtype, k, bits, rows=rows)
+        sorting.count("sort histogram", keys)
     else:
-        held, values = length, None
         keys = call.workspace(_key(x.dtype), x.size)
-        call.launch("keys", call.grid(x.size, _THREADS), _THREADS, x, keys, x.size, _LARGEST)
-    keys, places = sort(call, keys, held, 8 * itemsize(x.dtype), rows=x.size // length, values=values)
-    grid = call.grid(out.size, _THREADS)
-    call.launch("take", grid, _THREADS, x, keys, places, out, index, out.size, length, held, k, _LARGEST)
+        sorting = RadixSort(call, keys.dtype, length, bits, rows=rows)
+        sorting.count("keys", x, keys, _LARGEST)
+    sorting.run(keys, values, ("rank pass", x, out, index, length, k, _LARGEST))
 
 
 def _nth_launches(call: Call) -> None:
@@ -88,6 +89,7 @@ def _nth_launches(call: Call) -> None:
 
 def _kernels(dtypes: str, suffix: str) -> tuple[Kernel, Kernel]:
     """TopK and NthElement for dtypes with keys of one size."""
+    key = "unsigned long long" if dtypes == "int64" else "unsigned"
     narrow = {"narrow": "tf2trt::narrow<{T}>"}
     top = Kernel(
         f"top_k{suffix}(x: T, k: dim, I: type) -> values: T, indices: I",
@@ -97,9 +99,9 @@ def _kernels(dtypes: str, suffix: str) -> tuple[Kernel, Kernel]:
             **narrow,
             **{name: f"tf2trt::{name}<{{T}}>" for name in ("tally", "collect")},
             "place": "tf2trt::place_tiles",
-            "keys": "tf2trt::make_keys<{T}>",
-            "take": "tf2trt::take_places<{T}, {I}>",
-            **sort_entries("unsigned long long" if dtypes == "int64" else "unsigned"),
+            **count_entries("keys", "tf2trt::make_keys<{T}, {W}>"),
+            **pass_entries("rank pass", "tf2trt::rank_pass<{T}, {I}, {W}, {N}>", key),
+            **sort_entries(key),
         },
         shape=lambda x, k: [(*x[:-1], k), (*x[:-1], k)],
         launches=_top_launches,

@@ -55,6 +55,17 @@ template <class T, class Op, int N, int U> struct RowTile {
     }
   }
 
+  // The same from packs already read; what lies behind the row counts for nothing.
+  __device__ __forceinline__ void unpack(Op op, const Pack<T, N> (*packs)[kScanThreads], int64 length, int64 tile, int reverse) {
+#pragma unroll
+    for (int u = 0; u < U; ++u) {
+      const Pack<T, N> pack = packs[u][threadIdx.x];
+      const bool inside = first(tile, u) + N <= length;
+#pragma unroll
+      for (int k = 0; k < N; ++k) x[u][k] = inside ? static_cast<C>(pack.v[reverse ? N - 1 - k : k]) : op.identity();
+    }
+  }
+
   // What the warp's elements come to; `before`: what comes before each pack in the warp.
   __device__ __forceinline__ C reduce(Op op) {
     C carried = op.identity();
@@ -124,12 +135,13 @@ __global__ void __launch_bounds__(kScanThreads)
   tile.store(op, out, length, at, reverse, vector, exclusive, __shfl_sync(kFull, base, 0));
 }
 
-// A block per row, which goes along it; a tile is on its way while the one before is computed.
+// A block per row, which goes along it; two tiles are being copied into shared memory while one is computed.
 template <class T, template <class> class Op, int N, int U>
-__global__ void __launch_bounds__(kScanThreads, 3)
+__global__ void __launch_bounds__(kScanThreads, 4)
     walk_rows(const T* input, T* output, int64 length, int exclusive, int reverse) {
   using C = Compute<T>;
   using Tile = RowTile<T, Op<T>, N, U>;
+  __shared__ Pack<T, N> ring[2][U][kScanThreads];  // a thread reads what it has copied itself
   __shared__ C spare[2][kScanWarps];
   const Op<T> op;
   const T* in = input + blockIdx.x * length;
@@ -137,11 +149,24 @@ __global__ void __launch_bounds__(kScanThreads, 3)
   const bool vector = N > 1 && length % N == 0 && aligned16(in) && aligned16(out);
   const int64 tiles = ceil_div(length, Tile::kSize);
   C base = op.identity();
-  Tile tile, next;
-  next.load(op, in, length, 0, reverse, vector);
+  const auto bring = [&](int64 at, int stage) {
+#pragma unroll
+    for (int u = 0; u < U; ++u) {
+      const int64 i = Tile::first(at, u);
+      if (vector && i + N <= length) {
+        copy_async(&ring[stage][u][threadIdx.x], reinterpret_cast<const Pack<T, N>*>(in + Tile::place(i, N, length, reverse)));
+      }
+    }
+    commit_copies();
+  };
+  bring(0, 0);
+  bring(1, 1);
   for (int64 at = 0; at < tiles; ++at) {
-    tile = next;
-    if (at + 1 < tiles) next.load(op, in, length, at + 1, reverse, vector);
+    wait_for_copies<1>();
+    Tile tile;
+    if (vector) tile.unpack(op, ring[at & 1], length, at, reverse);
+    else tile.load(op, in, length, at, reverse, false);
+    bring(at + 2, at & 1);
     const C carried = tile.reduce(op);
     C* sums = spare[at & 1];
     if (lane() == 0) sums[warp()] = carried;

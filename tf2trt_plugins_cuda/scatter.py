@@ -8,6 +8,7 @@ import numpy as np
 
 from tf2trt_core import Context, Dims, Limit, Value, op
 from tf2trt_core.kernels import Buffer, Call, Kernel, extents
+from tf2trt_core.kernels.sorting import count_entries
 from tf2trt_plugins_cuda._runs import SOURCE, entries, keys, reduce_by_key, sorts
 from tf2trt_plugins_cuda.references import rows
 
@@ -28,9 +29,9 @@ def _reduce(call: Call, indices: Buffer, updates: Buffer, *, combine: bool = Fal
     depth = indices.shape[-1]
     count, limit = indices.size // depth, int(np.prod(out.shape[:depth], dtype=np.int64))
     more = (np.int32(depth), extents(out.shape[:depth]))
-    unsorted = sorts(call, updates, out, limit)
-    named, picked = keys(call, indices, count, limit, "keys", *more, rows=unsorted)
-    reduce_by_key(call, updates, named, out, limit, rows=picked, combine=combine, other=other)
+    sorting = sorts(call, updates, out, count, limit)
+    named, picked = keys(call, indices, count, limit, "keys", *more, sorting=sorting)
+    reduce_by_key(call, updates, named, out, limit, rows=picked, sorting=sorting, combine=combine, other=other)
 
 
 def _fresh(call: Call) -> None:
@@ -52,7 +53,7 @@ def _kernel(name: str) -> Kernel:
         f"tensor_scatter_{name.lower()}(tensor: T, indices: I, updates: T) -> out: T",
         SOURCE,
         {"T": TYPES, "I": INDEX},
-        {**entries(functor), **narrow, "keys": "tf2trt::flatten_keys<{I}>"},
+        {**entries(functor), **narrow, **count_entries("keys", "tf2trt::flatten_keys<{I}, {W}>")},
         shape=lambda tensor: [tensor],
         launches=onto,
         reference=lambda tensor, indices, updates: [rows.scatter(f"Scatter{name}", tensor, indices, updates)],
@@ -63,7 +64,7 @@ SCATTER_ND = Kernel(
     "scatter_nd(indices: I, updates: T, shape: dims) -> out: T",
     SOURCE,
     {"T": f"{TYPES} bool", "I": INDEX},
-    {**entries("Sum"), "keys": "tf2trt::flatten_keys<{I}>"},
+    {**entries("Sum"), **count_entries("keys", "tf2trt::flatten_keys<{I}, {W}>")},
     shape=lambda shape: [shape],
     launches=_fresh,
     reference=lambda indices, updates, shape: [

@@ -9,6 +9,7 @@ import numpy as np
 
 from tf2trt_core import Context, Dim, Value, op
 from tf2trt_core.kernels import Call, Kernel
+from tf2trt_core.kernels.sorting import count_entries
 from tf2trt_plugins_cuda._cases import normal
 from tf2trt_plugins_cuda._runs import SOURCE, clipped, entries, fill, reduce_by_key, sorts
 from tf2trt_plugins_cuda.references import rows
@@ -35,13 +36,13 @@ def _launches(name: str, *, in_order: bool) -> Callable[[Call], None]:
     def launches(call: Call) -> None:
         (data, ids), (out,) = call.inputs, call.outputs
         fill(call, out, rows.empty(functor, out.dtype, in_order=in_order))
-        unsorted = not in_order and sorts(call, data, out, out.shape[0])
-        keys, picked = clipped(call, ids, out.shape[0], "keys", rows=unsorted)
+        sorting = None if in_order else sorts(call, data, out, ids.size, out.shape[0])
+        keys, picked = clipped(call, ids, out.shape[0], "keys", sorting)
         for size in call.sizes:
             call.launch("count", 1, 1, ids, ids.size, size)
         reduce_by_key(
             call, data, keys, out, out.shape[0],
-            rows=picked, in_order=in_order, scale=int(name == "Mean"), combine=combine,
+            rows=picked, sorting=sorting, in_order=in_order, scale=int(name == "Mean"), combine=combine,
         )  # fmt: skip
 
     return launches
@@ -61,7 +62,12 @@ def _kernel(name: str, *, in_order: bool, counted: bool = False) -> Kernel:
         f"(data: T, ids: I{given}) -> out: T",
         SOURCE,
         {"T": TYPES, "I": INDEX},
-        {**entries(functor), **narrow, "keys": "tf2trt::clip_keys<{I}>", "count": "tf2trt::count_segments<{I}>"},
+        {
+            **entries(functor),
+            **narrow,
+            **count_entries("keys", "tf2trt::clip_keys<{I}, {W}>"),
+            "count": "tf2trt::count_segments<{I}>",
+        },
         shape=_sorted_shape if in_order else _unsorted_shape,
         launches=_launches(name, in_order=in_order),
         sizes={"segments": lambda ids: ids[0]} if counted else {},

@@ -1,5 +1,4 @@
-// Rows by their elements: keys that sort as the elements do, the k smallest keys of a row, and what the sorted places
-// hold.
+// Rows by their elements: keys that sort as the elements do, a row's elements in order, and its k smallest keys.
 #include "tf2trt/sort.cuh"
 
 namespace tf2trt {
@@ -34,25 +33,43 @@ template <class T> __device__ __forceinline__ T from_key(Key<T> key, int descend
   }
 }
 
-template <class T>
-__global__ void __launch_bounds__(256) make_keys(const T* values, Key<T>* keys, int64 count, int descending) {
-  for (int64 i = global_thread(); i < count; i += global_threads()) keys[i] = key_of(values[i], descending);
+// Keys, and how often each of their digits occurs.
+template <class T, class W>
+__global__ void __launch_bounds__(kSortThreads)
+    make_keys(const T* values, Key<T>* keys, int descending, W* state, int64 count, int64 record, int64 blocks, int passes) {
+  const auto read = [&](int64 i) { return values[i]; };
+  count_digits<Key<T>>(state, count, record, blocks, passes, read, [&](int64 i, T value) {
+    return keys[i] = key_of(value, descending);
+  });
 }
 
-// `width` elements of each row from the place `first` in the order on, and where they were. `keys` and `places` have
-// `held` for each row.
-template <class T, class I>
-__global__ void __launch_bounds__(256)
-    take_places(const T* values, const Key<T>* keys, const unsigned* places, T* out, I* index, int64 total, int64 length,
-                int64 held, int64 width, int descending) {
-  const Key<T> zero = key_of(T(0), descending);
-  for (int64 i = global_thread(); i < total; i += global_threads()) {
-    const int64 row = i / width, at = row * held + (i - row * width);
-    const unsigned place = places[at];
-    const Key<T> key = keys[at];
-    out[i] = Traits<T>::floating && key == zero ? values[row * length + place] : from_key<T>(key, descending);
-    index[i] = static_cast<I>(place);
+// The first `width` elements of each sorted row, and where they were in rows of `length`. Of zeros a key does not tell
+// the sign.
+template <class T, class I> struct Ranked {
+  const T* values;
+  T* out;
+  I* index;
+  int64 length, width;
+  Key<T> zero;
+  int descending;
+  __device__ __forceinline__ bool key(int64 row, int64 place, Key<T> key) const {
+    if (Traits<T>::floating && key == zero) return true;
+    if (place < width) out[row * width + place] = from_key<T>(key, descending);
+    return false;
   }
+  __device__ __forceinline__ void value(int64 row, int64 place, unsigned from, bool is_zero) const {
+    if (place >= width) return;
+    index[row * width + place] = static_cast<I>(from);
+    if (is_zero) out[row * width + place] = values[row * length + from];
+  }
+};
+
+template <class T, class I, class W, int N>
+__global__ void __launch_bounds__(kSortThreads, 2)
+    rank_pass(const Key<T>* keys_in, const unsigned* values_in, int64 count, W* state, int64 record, int64 tiles, int shift,
+              int first, const T* values, T* out, I* index, int64 length, int64 width, int descending) {
+  const Ranked<T, I> put{values, out, index, length, width, key_of(T(0), descending), descending};
+  sort_digit<Key<T>, W, N>(keys_in, values_in, count, state, record, tiles, shift, first, put);
 }
 
 // -- selecting -----------------------------------------------------------------------------------------------------------

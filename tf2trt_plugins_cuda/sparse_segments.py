@@ -36,8 +36,8 @@ def _kernel(name: str, *, counted: bool) -> Kernel:
         {"T": _FLOATS + " int32 int64" if name == "Sum" else _FLOATS, "I": INDEX, "J": INDEX},
         {
             **entries("Sum"),
-            "keys": "tf2trt::clip_keys<{I}>",
-            "rows": "tf2trt::clip_keys<{J}>",
+            "keys": "tf2trt::clip_keys<{I}, unsigned>",
+            "rows": "tf2trt::clip_keys<{J}, unsigned>",
             "count": "tf2trt::count_segments<{I}>",
         },
         shape=_shape,

@@ -10,7 +10,7 @@ import pytest
 from tf2trt_core.kernels import Buffer, Call, DeviceFacts, Kernel, KernelError, ceil_div, extents, strides
 from tf2trt_core.kernels.plan import Copy, Launch, Memset
 from tf2trt_core.kernels.scanning import choose
-from tf2trt_core.kernels.sorting import sort
+from tf2trt_core.kernels.sorting import sort, sort_entries
 
 
 def call(shape=(4,), device=None, entries=("it",)):
@@ -135,10 +135,11 @@ def test_choosing_among_more_than_four_billion_elements():
         choose(made, 2**31 * 8192, found, (), ())
 
 
-def test_sorts_count_in_32_bits():
-    made = call(entries=("sort histogram", "sort pass", "sort pass, large"))
+def test_sorts_of_rows_of_billions():
+    made = call(entries=sort_entries("unsigned"))
     keys, values = sort(made, made.workspace("int32", 2**32 - 1), 2**32 - 1, 32)
     assert keys.size == values.size == 2**32 - 1
+    assert {step.entry for step in made.steps[1:]} == {"sort histogram, huge", "sort pass, large, huge"}
     with pytest.raises(KernelError, match="4294967296 elements in a row; a sort counts to 4294967295"):
         sort(made, made.workspace("int32", 2**32), 2**32, 32)
 

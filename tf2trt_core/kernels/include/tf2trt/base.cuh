@@ -127,6 +127,29 @@ template <class T> constexpr int kPack = 16 / sizeof(T);
 
 __device__ __forceinline__ bool aligned16(const void* address) { return (reinterpret_cast<uint64>(address) & 15) == 0; }
 
+// Copying 4, 8 or 16 bytes from global to shared memory while the thread goes on: copies up to a `commit_copies` are a
+// group, and `wait_for_copies<N>` waits for all groups but the last N. Before sm_80 a copy is done at once.
+template <class T> __device__ __forceinline__ void copy_async(T* shared, const T* global) {
+  static_assert(sizeof(T) == 4 || sizeof(T) == 8 || sizeof(T) == 16, "a copy has 4, 8 or 16 bytes");
+#if defined(TF2TRT_HOST) || __CUDA_ARCH__ < 800
+  *shared = *global;
+#else
+  const unsigned to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+  if constexpr (sizeof(T) == 16) asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global) : "memory");
+  else asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(to), "l"(global), "n"(sizeof(T)) : "memory");
+#endif
+}
+__device__ __forceinline__ void commit_copies() {
+#if !defined(TF2TRT_HOST) && __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+template <int N> __device__ __forceinline__ void wait_for_copies() {
+#if !defined(TF2TRT_HOST) && __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
+#endif
+}
+
 // A number that another block may be writing, as it is at some time; orders nothing, so that several are on their way.
 template <class T> __device__ __forceinline__ T load_relaxed(const T* address) {
 #ifdef TF2TRT_HOST
