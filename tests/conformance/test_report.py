@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from conformance.command import main
+from tf2trt_core import Context, Registry, Value, op
 from tf2trt_core.conformance import fingerprint, report
 from tf2trt_core.conformance.session import Session, Settings
+from tf2trt_core.kernels import Kernel
 
 SHORT = ["--max-examples", "5", "--engines", "1", "--same-process"]
 
@@ -121,3 +123,48 @@ def test_a_fingerprint_covers_the_helpers_of_the_package_and_nothing_else() -> N
     }
     assert all(name.startswith("tf2trt_ops.") for name in fingerprint.reached("tf2trt_ops.avg_pool"))
     assert "tf2trt_ops._windows" not in fingerprint.reached("tf2trt_ops.slice_")
+
+
+def test_a_fingerprint_covers_the_kernels_sources_with_what_they_include() -> None:
+    def names(op: str) -> set[str]:
+        (one,) = (entry.op for entry in Registry.default().entries(op) if entry.op.package == "tf2trt_plugins_cuda")
+        modules = fingerprint.reached(one.plugin.partition(":")[0])
+        return {file.name for file in fingerprint.sources(one, modules)}
+
+    assert names("Dilation2D") == {"dilation2d.cu", "channels.cuh", "base.cuh"}
+    assert names("Where") == {"where.cu", "prefix.cuh", "base.cuh"}
+    (one,) = (entry.op for entry in Registry.default().entries("Slice"))
+    assert not fingerprint.sources(one, fingerprint.reached("tf2trt_ops.slice_"))
+
+
+def test_a_changed_kernel_changes_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "a.cu": '#include "b.cuh"\n  # include "tf2trt/base.cuh"\n#include <cstdint>\n#include "nowhere.h"\n',
+        "b.cuh": '#include "folder/c.cuh"\n',
+        "folder/c.cuh": '#include "../b.cuh"\n#include "d.cuh"\n',
+        "folder/d.cuh": "// d\n",
+        "other.cuh": "// nobody includes this\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    kernel = Kernel("f(x: float32) -> y: float32", tmp_path / "a.cu", {}, {}, lambda x: [x], lambda call: None)
+
+    @op("Fingerprinted", schema="Fingerprinted(x: float32) -> y: float32")
+    def fingerprinted(ctx: Context, x: Value) -> Value:
+        return ctx.launch(kernel, x)[0]
+
+    (one,) = fingerprinted
+    assert {file.name for file in fingerprint.sources(one, [])} == {"a.cu", "b.cuh", "c.cuh", "d.cuh", "base.cuh"}
+    monkeypatch.setattr(fingerprint, "reached", lambda module: set())
+
+    def found() -> str:
+        fingerprint._contents.cache_clear()
+        return fingerprint.fingerprint(one)
+
+    before = found()
+    for name, same in {"a.cu": False, "folder/d.cuh": False, "other.cuh": True}.items():
+        (tmp_path / name).write_text(files[name] + "// changed\n")
+        assert (found() == before) == same, name
+        (tmp_path / name).write_text(files[name])
+        assert found() == before

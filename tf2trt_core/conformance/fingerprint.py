@@ -1,24 +1,64 @@
-"""What a plugin's verdicts were found on: a hash of its module and of what that imports from the same package."""
+"""What a plugin's verdicts were found on: a hash of its module, of what that imports from its package, of its kernels.
+
+A kernel counts with its source and the headers that it includes, ours among them.
+"""
 
 from __future__ import annotations
 
 import ast
 import functools
 import hashlib
+import inspect
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import resolve_name
 from pathlib import Path
 
+from tf2trt_core.kernels import cache
+from tf2trt_core.kernels.plugins.loading import kernels_in
 from tf2trt_core.op import Op
+
+_INCLUDED = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.MULTILINE)
 
 
 def fingerprint(op: Op) -> str:
-    """The same as long as the converter, its cases and the helpers of its package are the same."""
+    """The same as long as the converter, its cases, its package's helpers and its kernels' sources are the same."""
     found = hashlib.sha256()
-    for name in sorted(reached(op.plugin.partition(":")[0])):
+    modules = sorted(reached(op.plugin.partition(":")[0]))
+    for name in modules:
         found.update(f"{name}\n{_text(name)}".encode())
+    for file in sorted(sources(op, modules), key=lambda file: (file.name, file.parent.name)):
+        found.update(f"{file.name}\n{_contents(file)}".encode())
     return found.hexdigest()[:16]
+
+
+def sources(op: Op, modules: Iterable[str]) -> set[Path]:
+    """The sources, headers included, of the kernels in modules and in what the op's function closes over."""
+    places = [vars(sys.modules[name]) for name in modules if name in sys.modules]
+    kernels = kernels_in([*places, inspect.getclosurevars(op.function).nonlocals])
+    return {file for kernel in kernels for file in _with_headers(kernel.source.resolve())}
+
+
+@functools.cache
+def _with_headers(source: Path) -> frozenset[Path]:
+    """A source and what it includes with quotes, found as the compilers find it."""
+    found: set[Path] = set()
+    waiting = [source]
+    while waiting:
+        file = waiting.pop()
+        if file in found:
+            continue
+        found.add(file)
+        for name in _INCLUDED.findall(_contents(file)):
+            places = (folder / name for folder in (file.parent, source.parent, cache.INCLUDE))
+            waiting += [place.resolve() for place in places if place.is_file()][:1]
+    return frozenset(found)
+
+
+@functools.cache
+def _contents(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
 
 
 def reached(module: str) -> set[str]:

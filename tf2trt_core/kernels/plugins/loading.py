@@ -136,6 +136,11 @@ def _declared(ops: Iterable[Op], modules: Sequence[ModuleType] = ()) -> tuple[Ke
         places += [function.__globals__, inspect.getclosurevars(function).nonlocals]
     loaded = list(sys.modules.items())
     places += [getattr(one, "__dict__", {}) for name, one in loaded if name.partition(".")[0] in packages]
+    return kernels_in(places)
+
+
+def kernels_in(places: Iterable[Mapping[str, Any]]) -> tuple[Kernel, ...]:
+    """The kernels among variables by name, and in the lists, tuples, sets and dicts there."""
     different = {id(place): place for place in places}.values()
     return tuple(dict.fromkeys(one for place in different for value in place.values() for one in _kernels(value)))
 
