@@ -7,17 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from tf2trt_core.dtypes import CARRIER_NUMPY
-from tf2trt_core.kernels import Buffer, Call, KernelError, ceil_div
+from tf2trt_core.kernels import Buffer, Call, ceil_div
 from tf2trt_core.kernels.signature import itemsize
 from tf2trt_core.kernels.sorting import RadixSort, sort_entries
 
 SOURCE = Path(__file__).with_name("segments.cu")
-_THREADS, _SORT_THREADS = 256, 512
+_THREADS = 256
 _SHORTEST_CHUNK = 16
 #: Threads per multiprocessor that rows are divided among: whole waves of blocks.
 _THREADS_AT_ONCE = 768
-#: Rows narrower than this are added by atomics, which cost more per element and nothing per row.
-_NARROW = 8
 
 
 def entries(functor: str) -> dict[str, str]:
@@ -36,44 +34,6 @@ def fill(call: Call, target: Buffer, value: float) -> None:
         return
     scalar = CARRIER_NUMPY[target.dtype].type(value)
     call.launch("fill", call.grid(target.size, _THREADS), _THREADS, target, target.size, scalar)
-
-
-def sorts(call: Call, data: Buffer, out: Buffer, count: int, segments: int) -> RadixSort | None:
-    """The sort of ``count`` keys that are not in order; None where narrow rows are added as they come."""
-    narrow = out.size < _NARROW * segments and "add" in call.entries and itemsize(data.dtype) > 2
-    if narrow or not count or not out.size:
-        return None
-    return RadixSort(call, "int32", count, (segments - 1).bit_length())
-
-
-def clipped(
-    call: Call, numbers: Buffer, limit: int, entry: str, sorting: RadixSort | None = None
-) -> tuple[Buffer, Buffer | None]:
-    """Numbers as unsigned keys, for those that are negative or beyond it ``limit``; and rows, if keys are to be sorted.
-
-    With rows all keys are less than ``limit``: those left out have the last key and no row. Without, numbers of 32
-    bits are keys as they are, since negative ones are large without their sign.
-    """
-    if numbers.dtype == "int32" and limit < 2**31 and not sorting:
-        return numbers, None
-    return keys(call, numbers, numbers.size, limit, entry, sorting=sorting)
-
-
-def keys(
-    call: Call, numbers: Buffer, count: int, limit: int, entry: str, *more: object, sorting: RadixSort | None
-) -> tuple[Buffer, Buffer | None]:
-    """As ``clipped``, by an entry that takes ``more``."""
-    if not 0 <= limit < 2**32 - 1:
-        raise KernelError(f"{limit} rows; a 32-bit key counts to 4294967294")
-    made = call.workspace("int32", count)
-    picked = call.workspace("int32", count) if sorting else None
-    arguments = (numbers, made, picked, *more, limit)
-    if sorting:
-        sorting.count(entry, *arguments)
-    else:  # no pass, no counts
-        blocks = call.grid(count, _SORT_THREADS * 4)
-        call.launch(entry, blocks, _SORT_THREADS, *arguments, None, count, 0, blocks, np.int32(0))
-    return made, picked
 
 
 def reduce_by_key(
@@ -108,8 +68,7 @@ def reduce_by_key(
     wide = width % pack == 0
     columns = width // pack if wide else width
     lanes = min(1 << (columns - 1).bit_length(), 32)
-    share = ceil_div(count * lanes, call.device.multiprocessors * _THREADS_AT_ONCE)
-    chunk = max(4 * ceil_div(share, 4), _SHORTEST_CHUNK)  # keys are read by fours
+    chunk = max(ceil_div(count * lanes, call.device.multiprocessors * _THREADS_AT_ONCE), _SHORTEST_CHUNK)
     chunks = ceil_div(count, chunk)
     accumulator = "float32" if data.dtype in ("float16", "bfloat16") else data.dtype
     parts = [call.workspace(accumulator, chunks, width) for _ in range(2)]

@@ -137,7 +137,7 @@ __global__ void __launch_bounds__(kScanThreads)
 
 // A block per row, which goes along it; two tiles are being copied into shared memory while one is computed.
 template <class T, template <class> class Op, int N, int U>
-__global__ void __launch_bounds__(kScanThreads, 4)
+__global__ void __launch_bounds__(kScanThreads, 5)
     walk_rows(const T* input, T* output, int64 length, int exclusive, int reverse) {
   using C = Compute<T>;
   using Tile = RowTile<T, Op<T>, N, U>;
@@ -180,7 +180,7 @@ __global__ void __launch_bounds__(kScanThreads, 4)
 
 // Columns: the elements of a scan are `inner` apart. A tile is 32 columns by kScanWarps warps of R rows each.
 template <class T, template <class> class Op, int R>
-__global__ void __launch_bounds__(kScanThreads, 4)
+__global__ void __launch_bounds__(kScanThreads, 6)
     scan_columns(const T* input, T* output, int64 length, int64 inner, int64 blocks, int64 tiles, int exclusive,
                  int reverse, unsigned* ticket, unsigned* flags, Compute<T>* own, Compute<T>* all) {
   using C = Compute<T>;

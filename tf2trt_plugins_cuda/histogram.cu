@@ -48,16 +48,18 @@ __device__ __forceinline__ void add_to(int64* bin, int64 value) {
 template <class V, class F> __device__ __forceinline__ void each_value(const V* row, int64 count, F f) {
   constexpr int N = kPack<V>;
   const int64 packs = aligned16(row) ? count / N : 0, step = global_threads();
-  for (int64 i = global_thread(); i < packs; i += 2 * step) {
-    const Pack<V, N> first = reinterpret_cast<const Pack<V, N>*>(row)[i];
-    Pack<V, N> second;
-    const bool more = i + step < packs;
-    if (more) second = reinterpret_cast<const Pack<V, N>*>(row)[i + step];
+  constexpr int kAhead = 4;
+  for (int64 i = global_thread(); i < packs; i += kAhead * step) {
+    Pack<V, N> ahead[kAhead];
 #pragma unroll
-    for (int k = 0; k < N; ++k) f(i * N + k, first.v[k]);
-    if (more) {
+    for (int a = 0; a < kAhead; ++a) {
+      if (i + a * step < packs) ahead[a] = reinterpret_cast<const Pack<V, N>*>(row)[i + a * step];
+    }
 #pragma unroll
-      for (int k = 0; k < N; ++k) f((i + step) * N + k, second.v[k]);
+    for (int a = 0; a < kAhead; ++a) {
+      if (i + a * step >= packs) break;
+#pragma unroll
+      for (int k = 0; k < N; ++k) f((i + a * step) * N + k, ahead[a].v[k]);
     }
   }
   for (int64 i = packs * N + global_thread(); i < count; i += step) f(i, row[i]);

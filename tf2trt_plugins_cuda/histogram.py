@@ -16,6 +16,8 @@ SOURCE = Path(__file__).with_suffix(".cu")
 _THREADS = 512
 #: Values that a block counts at least, so that adding up the blocks costs little.
 _SHARE = 8192
+#: Copies of the bins that a block counts in at most: one for two warps.
+_COPIES = 8
 
 
 def count(
@@ -29,7 +31,7 @@ def count(
         return
     grid = (call.grid(length, _SHARE, 4), rows)
     each = itemsize(out.dtype) if weights else 4
-    copies = min(call.device.shared_bytes // (bins * each), _THREADS // 32)  # one a warp at most
+    copies = min(call.device.shared_bytes // (bins * each), _COPIES)
     arguments = (values, limits, weights, out, length, bins)
     if binary:
         call.launch("mark", grid, _THREADS, values, out, length, bins)
@@ -63,10 +65,7 @@ FIXED_WIDTH = Kernel(
     "histogram_fixed_width(values: V, limits: V, bins: dim, T: type) -> out: T",
     SOURCE,
     {"V": "float32 float16 bfloat16 int32 int64", "T": "int32 int64"},
-    {
-        "count": "tf2trt::count_shared<{V}, {T}, unsigned, true>",
-        "many": "tf2trt::count_global<{V}, {T}, true>",
-    },
+    {"count": "tf2trt::count_shared<{V}, {T}, unsigned, true>", "many": "tf2trt::count_global<{V}, {T}, true>"},
     shape=lambda bins: [(bins,)],
     launches=lambda call: count(call, call.inputs[0], call.inputs[1], None, call.outputs[0]),
     reference=histogram.fixed_width,

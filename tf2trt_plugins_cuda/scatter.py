@@ -9,7 +9,8 @@ import numpy as np
 from tf2trt_core import Context, Dims, Limit, Value, op
 from tf2trt_core.kernels import Buffer, Call, Kernel, extents
 from tf2trt_core.kernels.sorting import count_entries
-from tf2trt_plugins_cuda._runs import SOURCE, entries, keys, reduce_by_key, sorts
+from tf2trt_plugins_cuda._keys import keys, sorts
+from tf2trt_plugins_cuda._runs import SOURCE, entries, reduce_by_key
 from tf2trt_plugins_cuda.references import rows
 
 TYPES = "float32 float16 bfloat16 int32 int64"

@@ -160,34 +160,24 @@ struct Chunk {
   }
 };
 
-// Rows on their way to a worker: the keys of kAhead of them, and which of those have data.
-constexpr int kAhead = 4;
-struct Group {
-  unsigned key[kAhead], row[kAhead], present;
-};
-
 // Workers of `lanes` threads (a power of two up to 32) take a chunk each; a lane has V neighbouring columns. What a
 // long run amounts to in a chunk is kept in `front` if it comes from before, else in `back`, with the rows it has.
-// Two groups of rows are being copied into shared memory while one is reduced, and the keys of a third are loaded.
 template <class T, class Op, int V>
-__global__ void __launch_bounds__(256, 4)
+__global__ void __launch_bounds__(256, 3)
     reduce_runs(const T* data, const unsigned* keys, const unsigned* rows, T* out, int64 count, int64 width,
                 int64 segments, int64 data_rows, int64 chunk, int lanes, Compute<T>* front, Compute<T>* back,
                 int64* front_rows, int64* back_rows, int scale, int combine, Op op) {
-  constexpr int kStages = 3;
-  __shared__ Pack<T, V> ring[kStages][kAhead][256];  // a thread reads what it has copied itself
+  constexpr int kAhead = 4;
   const int64 chunks = ceil_div(count, chunk);
   const int64 column = (static_cast<int64>(blockIdx.y) * lanes + threadIdx.x % lanes) * V;
   if (column >= width) return;
   const bool leader = column == 0, aligned = aligned16(out), aligned_data = aligned16(data);
-  const bool aligned_keys = aligned16(keys) && (!rows || aligned16(rows));
   const int64 step = static_cast<int64>(gridDim.x) * (blockDim.x / lanes);
   for (int64 c = static_cast<int64>(blockIdx.x) * (blockDim.x / lanes) + threadIdx.x / lanes; c < chunks; c += step) {
     const Chunk mine(keys, count, chunk, c);
     const bool long_back = mine.long_back(keys);
     bool open = mine.long_front(keys, chunk);
-    const bool skips = mine.from_before && !open;  // the chunk before has that run
-    bool skip = skips;
+    bool skip = mine.from_before && !open;  // the chunk before has that run
     // places from here on count from the chunk's begin
     const int size = static_cast<int>(mine.end - mine.begin);
     const int end = mine.into_next && !long_back ? static_cast<int>(mine.next - mine.begin) : size;
@@ -215,102 +205,62 @@ __global__ void __launch_bounds__(256, 4)
       for (int k = 0; k < V; ++k) to[k] = sum.v[k];
       if (leader) (open ? front_rows : back_rows)[c] = length;
     };
-    const auto used = [&](const Group& group, int at, int i) {
-      return at + i < size || (at + i < end && group.key[i] == mine.last);
+
+    start();
+    unsigned next_key[kAhead], next_row[kAhead];
+    const auto fetch = [&](int at) {
+#pragma unroll
+      for (int i = 0; i < kAhead; ++i) {
+        next_key[i] = at + i < end ? my_keys[at + i] : ~0u;
+        if (rows) next_row[i] = at + i < end ? my_rows[at + i] : ~0u;
+      }
     };
-    const auto fetch = [&](Group& group, int at) {
-      if (aligned_keys && at + kAhead <= end) {
-        const auto four = *reinterpret_cast<const Pack<unsigned, kAhead>*>(my_keys + at);
-        Pack<unsigned, kAhead> places;
-        if (rows) places = *reinterpret_cast<const Pack<unsigned, kAhead>*>(my_rows + at);
+    fetch(0);
+    bool done = false;
+    for (int at = 0; at < end && !done; at += kAhead) {
+      unsigned ahead[kAhead];
+      Pack<T, V> values[kAhead];
+      bool present[kAhead], used[kAhead];
+#pragma unroll
+      for (int i = 0; i < kAhead; ++i) {
+        ahead[i] = next_key[i];
+        used[i] = at + i < size || (at + i < end && ahead[i] == mine.last);
+        const int64 row = rows ? static_cast<int64>(next_row[i]) : mine.begin + at + i;
+        present[i] = used[i] && ahead[i] < segments && row < data_rows && !(skip && ahead[i] == mine.first);
+        if (present[i]) values[i] = load_pack<T, V>(data + row * width + column, aligned_data);
+      }
+      fetch(at + kAhead);
+      if (ahead[kAhead - 1] == key && at + kAhead <= size) {  // all of one run
 #pragma unroll
         for (int i = 0; i < kAhead; ++i) {
-          group.key[i] = four.v[i];
-          if (rows) group.row[i] = places.v[i];
-        }
-        return;
-      }
+          if (!present[i]) continue;
 #pragma unroll
-      for (int i = 0; i < kAhead; ++i) {
-        group.key[i] = at + i < end ? my_keys[at + i] : ~0u;
-        if (rows) group.row[i] = at + i < end ? my_rows[at + i] : ~0u;
-      }
-    };
-    const auto bring = [&](Group& group, int at, int stage) {
-      group.present = 0;
-#pragma unroll
-      for (int i = 0; i < kAhead; ++i) {
-        const int64 row = rows ? static_cast<int64>(group.row[i]) : mine.begin + at + i;
-        const bool skipped = skips && group.key[i] == mine.first;
-        if (!used(group, at, i) || group.key[i] >= segments || row >= data_rows || skipped) continue;
-        group.present |= 1u << i;
-        Pack<T, V>* to = &ring[stage][i][threadIdx.x];
-        const T* from = data + row * width + column;
-        if constexpr (sizeof(Pack<T, V>) >= 4) {
-          if (aligned_data) {
-            copy_async(to, reinterpret_cast<const Pack<T, V>*>(from));
-            continue;
-          }
-        }
-        *to = load_pack<T, V>(from, aligned_data);
-      }
-      commit_copies();
-    };
-    const auto take = [&](int stage, int i) {
-      const Pack<T, V> values = ring[stage][i][threadIdx.x];
-#pragma unroll
-      for (int k = 0; k < V; ++k) sum.v[k] = op.apply(sum.v[k], static_cast<Compute<T>>(values.v[k]));
-    };
-
-    Group now, soon, later;
-    fetch(now, 0);
-    fetch(soon, kAhead);
-    fetch(later, 2 * kAhead);
-    start();
-    bring(now, 0, 0);
-    bring(soon, kAhead, 1);
-    int stage = 0;
-    for (int at = 0; at < end; at += kAhead) {
-      bring(later, at + 2 * kAhead, stage == 0 ? 2 : stage - 1);
-      Group last;
-      fetch(last, at + 3 * kAhead);
-      wait_for_copies<2>();
-      if (now.key[kAhead - 1] == key && at + kAhead <= size) {  // all of one run
-        if (now.present == (1u << kAhead) - 1) {
-#pragma unroll
-          for (int i = 0; i < kAhead; ++i) take(stage, i);
-        } else {
-#pragma unroll
-          for (int i = 0; i < kAhead; ++i) {
-            if (now.present >> i & 1u) take(stage, i);
-          }
+          for (int k = 0; k < V; ++k) sum.v[k] = op.apply(sum.v[k], static_cast<Compute<T>>(values[i].v[k]));
         }
         length += kAhead;
-      } else {
-        bool done = false;
-#pragma unroll
-        for (int i = 0; i < kAhead; ++i) {
-          done = done || !used(now, at, i);
-          if (done) continue;
-          if (now.key[i] != key) {
-            finish(false);
-            key = now.key[i];
-            open = skip = false;
-            length = 0;
-            start();
-          }
-          ++length;
-          if (now.present >> i & 1u) take(stage, i);
-        }
-        if (done) break;
+        continue;
       }
-      now = soon;
-      soon = later;
-      later = last;
-      stage = stage == kStages - 1 ? 0 : stage + 1;
+#pragma unroll
+      for (int i = 0; i < kAhead; ++i) {
+        if (!used[i]) {
+          done = true;
+          break;
+        }
+        if (ahead[i] != key) {
+          finish(false);
+          key = ahead[i];
+          open = skip = false;
+          length = 0;
+          start();
+        }
+        ++length;
+        if (present[i]) {
+#pragma unroll
+          for (int k = 0; k < V; ++k) sum.v[k] = op.apply(sum.v[k], static_cast<Compute<T>>(values[i].v[k]));
+        }
+      }
     }
     finish(long_back);
-    wait_for_copies<0>();
   }
 }
 

@@ -11,11 +11,13 @@ from tf2trt_core import Context, Dim, Value, op
 from tf2trt_core.kernels import Call, Kernel
 from tf2trt_core.kernels.sorting import count_entries
 from tf2trt_plugins_cuda._cases import normal
-from tf2trt_plugins_cuda._runs import SOURCE, clipped, entries, fill, reduce_by_key, sorts
+from tf2trt_plugins_cuda._keys import clipped, sorts
+from tf2trt_plugins_cuda._runs import SOURCE, entries, fill, reduce_by_key
 from tf2trt_plugins_cuda.references import rows
 
 TYPES = "float32 float16 bfloat16 int32 int64"
 INDEX = "int32 int64"
+_KEYS = count_entries("keys", "tf2trt::clip_keys<{I}, {W}>")
 #: Floating elements drawn are no larger, or infinite.
 _LARGE = 1e4
 
@@ -62,12 +64,7 @@ def _kernel(name: str, *, in_order: bool, counted: bool = False) -> Kernel:
         f"(data: T, ids: I{given}) -> out: T",
         SOURCE,
         {"T": TYPES, "I": INDEX},
-        {
-            **entries(functor),
-            **narrow,
-            **count_entries("keys", "tf2trt::clip_keys<{I}, {W}>"),
-            "count": "tf2trt::count_segments<{I}>",
-        },
+        {**entries(functor), **narrow, **_KEYS, "count": "tf2trt::count_segments<{I}>"},
         shape=_sorted_shape if in_order else _unsorted_shape,
         launches=_launches(name, in_order=in_order),
         sizes={"segments": lambda ids: ids[0]} if counted else {},
@@ -75,11 +72,10 @@ def _kernel(name: str, *, in_order: bool, counted: bool = False) -> Kernel:
     )
 
 
+_ALL = ("Sum", "Mean", "Max", "Min", "Prod")
 UNSORTED = {f"UnsortedSegment{name}": _kernel(name, in_order=False) for name in ("Sum", "Max", "Min", "Prod")}
-SORTED = {f"Segment{name}": _kernel(name, in_order=True) for name in ("Sum", "Mean", "Max", "Min", "Prod")}
-COUNTED = {
-    f"Segment{name}": _kernel(name, in_order=True, counted=True) for name in ("Sum", "Mean", "Max", "Min", "Prod")
-}
+SORTED = {f"Segment{name}": _kernel(name, in_order=True) for name in _ALL}
+COUNTED = {f"Segment{name}": _kernel(name, in_order=True, counted=True) for name in _ALL}
 KERNELS = (*UNSORTED.values(), *SORTED.values(), *COUNTED.values())
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from tf2trt_core import Context, Dim, Value, op
 from tf2trt_core.kernels import Call, Kernel
-from tf2trt_plugins_cuda._runs import SOURCE, clipped, entries, fill, reduce_by_key
+from tf2trt_plugins_cuda._keys import clipped
+from tf2trt_plugins_cuda._runs import SOURCE, entries, fill, reduce_by_key
 from tf2trt_plugins_cuda.references import rows
 
 INDEX = "int32 int64"

@@ -59,7 +59,8 @@ def test_reductions_sort_their_rows(host, kind, width):
     np.testing.assert_array_equal(made[0], right)
     indices = ids.astype(np.int32)[:, None]
     np.testing.assert_array_equal(
-        host.run(KERNELS["scatter_nd"], [indices, data], {"shape": right.shape}, seed=2, device=DeviceFacts(1))[0], right
+        host.run(KERNELS["scatter_nd"], [indices, data], {"shape": right.shape}, seed=2, device=DeviceFacts(1))[0],
+        right,
     )
 
 

@@ -11,14 +11,15 @@ from tf2trt_core.kernels.errors import KernelError
 from tf2trt_core.kernels.plan import Buffer, Call, ceil_div
 from tf2trt_core.kernels.signature import itemsize
 
-_THREADS = 512
+#: The threads of a block that counts or sorts (``kSortThreads``).
+THREADS = 512
 _DIGIT = 8
 #: Elements per thread of a tile: of long rows, by the key's bytes, and of others.
 _LARGE, _SMALL = {4: 16, 8: 8}, 4
 #: Rows of so many elements have large tiles, and rows of so many counts of 64 bits.
 _LONG, _HUGE = 1 << 18, 1 << 30
 #: Elements of a row that a block counts at least.
-_COUNTED = 8 * _THREADS
+_COUNTED = 8 * THREADS
 
 
 def count_entries(name: str, function: str) -> dict[str, str]:
@@ -58,7 +59,7 @@ class RadixSort:
         self._huge = ", huge" * (count >= _HUGE)
         self._label = f"{size}{self._huge}"
         self._passes = max(ceil_div(bits, _DIGIT), 1)
-        self._tiles = ceil_div(count, _THREADS * each)
+        self._tiles = ceil_div(count, THREADS * each)
         self._record = (1 << _DIGIT) + 1 + self._tiles * (1 << _DIGIT)
         self._state = call.workspace("int64" if self._huge else "int32", self._passes, rows, self._record)
         call.memset(self._state, 0)
@@ -67,7 +68,7 @@ class RadixSort:
         """Launch a kernel that counts the digits of keys (``count_digits``), and may make them; ``arguments`` first."""
         blocks = min(ceil_div(self._count, _COUNTED), 4 * self._call.device.multiprocessors)
         self._call.launch(
-            f"{entry}{self._huge}", blocks * self._rows, _THREADS, *arguments,
+            f"{entry}{self._huge}", blocks * self._rows, THREADS, *arguments,
             self._state, self._count, self._record, blocks, np.int32(self._passes),
         )  # fmt: skip
 
@@ -88,7 +89,7 @@ class RadixSort:
             target = kept[turn % 2] if not last or turn + 1 < passes else ()
             entry, arguments = ("sort pass", ()) if target else (last[0], last[1:])
             call.launch(
-                f"{entry}, {self._label}", self._tiles * self._rows, _THREADS, *source, *target, self._count,
+                f"{entry}, {self._label}", self._tiles * self._rows, THREADS, *source, *target, self._count,
                 self._state.part(turn), self._record, self._tiles, np.int32(_DIGIT * turn),
                 np.int32(turn == 0 and values is None), *arguments,
             )  # fmt: skip
