@@ -21,7 +21,19 @@ from tf2trt_core.registry import Registry
 from tf2trt_core.spec import TensorSpec
 from tf2trt_core.verify import Row, VerifyResult
 
-COMMANDS = ("demo", "check", "convert", "verify", "run", "explain", "ops", "new-plugin", "conformance", "doctor")
+COMMANDS = (
+    "demo",
+    "check",
+    "convert",
+    "verify",
+    "run",
+    "inspect",
+    "explain",
+    "ops",
+    "new-plugin",
+    "conformance",
+    "doctor",
+)
 
 
 @dataclass

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,15 @@ def is_container(data: bytes | memoryview) -> bool:
     return bytes(data[:4]) == _MAGIC
 
 
+def is_program(path: Path) -> bool:
+    """Whether a file is a container: a zip file with a manifest, and not a Keras model."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return MANIFEST in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
 def sidecar(data: bytes | memoryview) -> Sidecar:
     """What a container's manifest says of it. Raises ``ValueError`` for a damaged one."""
     with opened(data) as archive:
@@ -49,8 +59,10 @@ def manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
     """The manifest. Raises ``ValueError`` for a damaged one, and for one of another version."""
     try:
         found = json.loads(archive.read(MANIFEST))
-    except (KeyError, RecursionError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"has no manifest: {error}") from error
+    except KeyError:
+        raise ValueError(f"is no program with cuts: the zip file has no {MANIFEST}") from None
+    except (RecursionError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"has a damaged manifest: {error}") from error
     if not isinstance(found, dict) or not isinstance(found.get("sidecar"), dict):
         raise ValueError("has no manifest with a sidecar")  # noqa: TRY004 - one kind of error for a damaged file
     version = found.get("format")

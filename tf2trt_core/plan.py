@@ -100,16 +100,22 @@ def load_engine(path: str | os.PathLike[str], *, plugins: Sequence[Any] = ()) ->
     Raises ``PlanError`` when a file is missing, damaged or does not belong to the other, and when a TensorRT
     is installed that cannot use the plan (another edition or version).
     """
+    found = read_plan(path, kernels_of(plugins))
+    check_installed(Path(path), found.sidecar)
+    return found
+
+
+def read_plan(path: str | os.PathLike[str], kernels: tuple[Kernel, ...] = ()) -> Plan:
+    """As ``load_engine``, whatever TensorRT is installed."""
     path = Path(path)
-    kernels = kernels_of(plugins)
     data = _bytes(path, "the plan")
+    if not data:
+        raise PlanError(f"the plan {str(path)!r} is empty. {_rebuild(path)}")
     if manifest.is_container(data):
         try:
-            found = manifest.sidecar(data)
+            return Plan(data, manifest.sidecar(data), kernels)
         except ValueError as error:
-            raise PlanError(f"the program with cuts {str(path)!r} {error}. {_rebuild(path)}") from error
-        _check_installed(path, found)
-        return Plan(data, found, kernels)
+            raise PlanError(f"{str(path)!r} {error}. {_rebuild(path)}") from error
     beside = sidecar_path(path)
     text = _bytes(beside, f"the sidecar of {str(path)!r}")
     try:
@@ -117,7 +123,6 @@ def load_engine(path: str | os.PathLike[str], *, plugins: Sequence[Any] = ()) ->
     except ValueError as error:
         raise PlanError(f"the sidecar {str(beside)!r} {error}. {_rebuild(path)}") from error
     _check_content(path, data, sidecar)
-    _check_installed(path, sidecar)
     return Plan(data, sidecar, kernels)
 
 
@@ -145,8 +150,8 @@ def _check_content(path: Path, data: bytes, sidecar: Sidecar) -> None:
         )
 
 
-def _check_installed(path: Path, sidecar: Sidecar) -> None:
-    """Refuse what the installed TensorRT cannot deserialise; where none works there is nothing to compare."""
+def check_installed(path: Path, sidecar: Sidecar) -> None:
+    """Raise ``PlanError`` for what the installed TensorRT cannot deserialise; where none works nothing is compared."""
     try:
         here = editions.edition()
     except MissingDependencyError:

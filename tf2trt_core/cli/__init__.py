@@ -21,7 +21,7 @@ from typing import Annotated
 
 import typer
 
-from tf2trt_core.cli import conformance, demo, errors, models, plugins, screen
+from tf2trt_core.cli import conformance, demo, errors, files, models, plugins, screen
 from tf2trt_core.errors import Tf2TrtError
 from tf2trt_core.plan import own_version
 
@@ -46,6 +46,7 @@ for _command in (
     models.check,
     models.convert,
     models.run,
+    files.inspect,
     plugins.explain,
     plugins.ops,
     plugins.new_plugin,

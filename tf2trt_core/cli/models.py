@@ -23,6 +23,7 @@ from tf2trt_core.engine import Engine, inference_engine
 from tf2trt_core.errors import EngineError, MissingDependencyError
 from tf2trt_core.feeds import describe
 from tf2trt_core.files import replace_together
+from tf2trt_core.manifest import is_program
 from tf2trt_core.plan import Plan, load_engine, sidecar_path, store_engine
 from tf2trt_core.program import Program
 from tf2trt_core.report import Report
@@ -370,4 +371,5 @@ def _signature(inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) 
 
 
 def _is_plan(path: Path) -> bool:
-    return path.is_file() and (path.suffix in (".plan", ".engine") or sidecar_path(path).is_file())
+    known = path.suffix in (".plan", ".engine") or sidecar_path(path).is_file()
+    return path.is_file() and (known or is_program(path))

@@ -92,8 +92,9 @@ def resolve(
     wrong = [one for one, kernel in zip(needed, found, strict=True) if kernel is None]
     if wrong:
         problems = Registry.default().problems
+        told = (f"the kernel {one.name} of {one.package} ({absent(one, known)})" for one in wrong)
         raise PlanError(
-            f"the plan needs {', '.join(_told(one, known) for one in wrong)}. Install "
+            f"the plan needs {', '.join(told)}. Install "
             f"{', '.join(dict.fromkeys(one.package for one in wrong))}; where the model was converted with "
             "plugins=[...], load the plan with load_engine(path, plugins=[...]); or convert the model again"
             + (f". Packages that did not load: {'; '.join(problems)}" if problems else "")
@@ -101,15 +102,18 @@ def resolve(
     return tuple(kernel for kernel in found if kernel is not None)
 
 
-def _told(needed: Needed, known: Iterable[Kernel]) -> str:
-    """Why a kernel was not found."""
+def absent(needed: Needed, known: Iterable[Kernel]) -> str:
+    """Why a kernel is not among those that are known; "" if it is."""
     told = "no installed package declares it"
     for other in known:
-        if identity(other) == needed.name:
-            same = _signature(other) == needed.signature
-            differs = "source or launches" if same else f"signature, {_signature(other)!r} for {needed.signature!r}"
-            told = f"that of {origin(other)} here has another {differs}"
-    return f"the kernel {needed.name} of {needed.package} ({told})"
+        if identity(other) != needed.name:
+            continue
+        if digest(other) == needed.digest:
+            return ""
+        same = _signature(other) == needed.signature
+        differs = "source or launches" if same else f"signature, {_signature(other)!r} for {needed.signature!r}"
+        told = f"that of {origin(other)} here has another {differs}"
+    return told
 
 
 def installed() -> tuple[Kernel, ...]:
