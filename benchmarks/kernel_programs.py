@@ -1,7 +1,7 @@
 """Programs with kernels between their networks, recorded with TensorFlow's answers; replayed on CuPy where a GPU is.
 
-``python -m benchmarks.kernel_programs record FILE [--only A,B]`` needs TensorFlow and TensorRT; ``replay FILE
-[--on device|host|reference] [--only A,B] [--binaries DIR] [--trace] [--report FILE]`` needs neither, but CuPy and
+``python -m benchmarks.kernel_programs record FILE [--only "A;B"]`` needs TensorFlow and TensorRT; ``replay FILE
+[--on device|host|reference] [--only "A;B"] [--binaries DIR] [--trace] [--report FILE]`` needs neither, but CuPy and
 a GPU, or g++, or NumPy alone. Networks are played by the reference executor; kernels by the GPU, on the same memory.
 """
 
