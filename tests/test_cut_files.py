@@ -14,6 +14,7 @@ import tf2trt_core as tf2trt
 from helpers import traced
 from test_cut_models import bags, detector
 from tf2trt_core import container
+from tf2trt_core.build import BuildArgumentError
 from tf2trt_core.cli import main
 from tf2trt_core.dims import evaluate
 from tf2trt_core.errors import PlanError, ReferenceError_
@@ -153,6 +154,19 @@ def test_damaged_steps_say_so(plan):
         container.read(rewritten(plan, name, b"nothing").data)
     with pytest.raises(PlanError, match="another hash"):
         container.read(rewritten(plan, manifest_of(plan)["steps"][-1]["plan"], b"nothing").data)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"fp16_mode": True}, {"max_batch_size": 8}, {"flags": {"NONE": True}}, {"compute_capabilities": ["99.9"]}],
+)
+def test_wrong_arguments_are_refused_where_there_is_no_network_too(arguments):
+    import tensorflow as tf
+
+    program = tf2trt.from_function(traced(tf.math.lgamma, (2, 3)))
+    assert not program.networks
+    with pytest.raises(BuildArgumentError):
+        tf2trt.optimize_network(program, **arguments)
 
 
 def test_triton_takes_no_program_with_cuts(plan, tmp_path):

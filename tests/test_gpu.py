@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 
 from fakes.programs import affine, image, two_inputs
+from tf2trt_core.convert import Conversion
 from tf2trt_core.edition import gpu_count, installed
 from tf2trt_core.engine import Engine, inference_engine
 from tf2trt_core.errors import EngineError, PlanError
 from tf2trt_core.feeds import is_on_device
+from tf2trt_core.node import Graph, Node, Signature
+from tf2trt_core.program import Program
+from tf2trt_core.registry import Registry
 from tf2trt_core.runner_tensorrt import Cuda, Memory
+from tf2trt_core.shapes import merged
 
 pytestmark = pytest.mark.skipif(gpu_count() == 0, reason="no GPU: the CUDA driver sees no device")
 
@@ -119,3 +124,51 @@ def test_feeds_on_the_gpu_and_on_the_host() -> None:
     with started(two_inputs) as engine:
         total = engine.run({"left": cupy.asarray(X[:, :2]), "right": X[:, 1:]})["total"]
     np.testing.assert_array_equal(total, X[:, :2] + X[:, 1:])
+
+
+# -- programs with cuts ---------------------------------------------------------------------------
+def chain(*ops, dtype="float32", out="float32", shape=(2, 3), ranges=None) -> Program:
+    """One op after another, from x to y; converted without TensorFlow."""
+    nodes = [
+        Node(f"n{number}", op, (f"n{number - 1}" if number else "x",), {"T": dtype}) for number, op in enumerate(ops)
+    ]
+    inputs, outputs = [Signature("x", "x", dtype, shape)], [Signature("y", nodes[-1].name, out, None)]
+    graph = Graph(nodes, inputs, outputs)
+    return Conversion(graph, Registry.default(), merged(inputs, {"x": ranges} if ranges else None)).run()
+
+
+def same_as_the_reference(engine, program, *arrays) -> None:
+    with inference_engine(program, "reference") as reference:
+        for array in arrays:
+            found, wanted = engine.run({"x": array})["y"], reference.run({"x": array})["y"]
+            np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6, strict=True)
+
+
+def drawn(*shapes):
+    return [np.random.default_rng(seed).random(shape, np.float32) + 1 for seed, shape in enumerate(shapes)]
+
+
+def test_kernels_with_nothing_between_run_and_are_recorded() -> None:
+    program = chain("Lgamma", "Digamma")
+    assert not program.networks
+    with started(lambda: program) as engine:
+        same_as_the_reference(engine, program, *drawn(*[(2, 3)] * 4))
+        assert engine._player._graph is not None
+
+
+def test_a_size_that_data_decides() -> None:
+    program = chain("Where", dtype="bool", out="int64", shape=(-1, 5), ranges=[(1, 4, 9), 5])
+    with started(lambda: program) as engine:
+        same_as_the_reference(engine, program, *(array > 1.5 for array in drawn((4, 5), (9, 5), (1, 5), (4, 5))))
+
+
+@pytest.mark.parametrize("rows", [2, -1])
+def test_networks_between_kernels(rows) -> None:
+    program = chain(
+        "Relu", "Lgamma", "Relu", "Digamma", "Tanh", shape=(rows, 3), ranges=[(1, 4, 9), 3] if rows < 0 else None
+    )
+    assert len(program.networks) == 3
+    with started(lambda: program) as engine:
+        same_as_the_reference(engine, program, *drawn((2, 3), (2, 3), (2, 3)))
+        if rows < 0:
+            same_as_the_reference(engine, program, *drawn((9, 3), (1, 3)))

@@ -91,26 +91,6 @@ def optimize_network(
     no meaning here, ``BuildError`` (with TensorRT's log lines) when there is no plan or it was cancelled.
     """
     here = edition()
-    if isinstance(program, Program) and program.is_cut:
-        _refuse_unranged(program)
-        plans = [
-            optimize_network(
-                part,
-                compute_capabilities=compute_capabilities,
-                progress=progress,
-                workspace=workspace,
-                builder_optimization_level=builder_optimization_level,
-                settings=settings,
-                flags=flags,
-                max_workspace_size=max_workspace_size,
-                fast_pass=fast_pass,
-                max_batch_size=max_batch_size,
-                fp16_mode=fp16_mode,
-            )
-            for part in program.networks
-        ]
-        about = _sidecar(program, here, memoryview(b""), tuple(compute_capabilities or ()), ())
-        return container.pack(program, plans, about)
     _refuse_retired(program, max_batch_size=max_batch_size, fp16_mode=fp16_mode)
     config = builder().create_builder_config()
     _set_targets(here, config, compute_capabilities)
@@ -124,6 +104,24 @@ def optimize_network(
         _set_property(here, config, name, value)
     for name, on in (flags or {}).items():
         _set_flag(here, config, name, on=on)
+    if isinstance(program, Program) and program.is_cut:
+        _refuse_unranged(program)
+        plans = [
+            optimize_network(
+                part,
+                compute_capabilities=compute_capabilities,
+                progress=progress,
+                workspace=workspace,
+                builder_optimization_level=builder_optimization_level,
+                settings=settings,
+                flags=flags,
+                max_workspace_size=max_workspace_size,
+                fast_pass=fast_pass,
+            )
+            for part in program.networks
+        ]
+        about = _sidecar(program, here, memoryview(b""), tuple(compute_capabilities or ()), ())
+        return container.pack(program, plans, about)
     _add_profile(config, program)
     data = _build(program, config, progress)
     capabilities = tuple(compute_capabilities or ())
