@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -26,6 +27,24 @@ with HostRunner() as runner:
     y = runner.run(RUNNING_MAX, [x], seed=3, shift=1)[0]
 (entry,) = Registry.default().entries("AcmeRunningMax")
 print(json.dumps([y.tolist(), entry.distribution, entry.version, Registry.default().problems]))
+"""
+
+STORE = """
+import tf2trt_core as tf2trt
+from tensorflow.core.framework import graph_pb2
+proto = graph_pb2.GraphDef()
+proto.node.add(name="x", op="Placeholder").attr["dtype"].type = 1
+proto.node.add(name="y", op="AcmeRunningMax", input=["x"]).attr["T"].type = 1
+program = tf2trt.from_tensorflow_graph_def(proto, ["x"], [(2, 3)], ["y"])
+tf2trt.store_engine(tf2trt.optimize_network(program), "acme.plan")
+"""
+LOAD = """
+import json
+import tf2trt_core as tf2trt
+from tf2trt_core import container
+plan = tf2trt.load_engine("acme.plan")
+(call,) = container.read(plan.data, plan.kernels).steps
+print(json.dumps([call.kernel.launches.__module__, plan.sidecar.kernels[0].package]))
 """
 
 
@@ -52,6 +71,13 @@ def test_the_installed_kernel_runs(python, tmp_path):
     answers, distribution, version, problems = json.loads(fresh.run(python, "-c", RUN, cwd=tmp_path))
     assert answers == [[1, 3, 3, 5], [4, 4, 4, 4]]
     assert (distribution, version, problems) == ("acme-kernels", "0.4.0", [])
+
+
+def test_its_programs_are_stored_and_loaded_again(python, tmp_path):
+    fresh.run(python, "-c", STORE, cwd=tmp_path)
+    assert json.loads(fresh.run(python, "-c", LOAD, cwd=tmp_path)) == ["acme_kernels.running_max", "acme-kernels 0.4.0"]
+    done = subprocess.run([sys.executable, "-c", LOAD], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "acme_running_max of acme-kernels 0.4.0 (no installed package declares it). Install acme-ker" in done.stderr
 
 
 def test_its_source_compiles(monkeypatch):
