@@ -10,7 +10,7 @@ import numpy as np
 
 from tf2trt_core.dtypes import CARRIER_NUMPY, DTYPES
 from tf2trt_core.errors import EngineError, FeedError
-from tf2trt_core.spec import TensorSpec
+from tf2trt_core.spec import Range, TensorSpec
 
 #: DLPack's device types of memory that CUDA addresses: CUDA, CUDA managed.
 _CUDA_DEVICES = (2, 13)
@@ -79,10 +79,13 @@ def numpy_dtype(spec: TensorSpec) -> np.dtype[Any]:
 
 def describe(spec: TensorSpec) -> str:
     """``image: float32[1..32, 224, 224, 3]``; an open dimension with no range is ``?``."""
-    extents = []
-    for extent, bound in zip(spec.shape, spec.ranges, strict=True):
-        extents.append(str(extent) if extent >= 0 else f"{bound[0]}..{bound[2]}" if bound else "?")
-    return f"{spec.name}: {spec.dtype}[{', '.join(extents)}]"
+    return f"{spec.name}: {spec.dtype}{extents(spec.shape, spec.ranges)}"
+
+
+def extents(shape: Sequence[int], ranges: Sequence[Range | None]) -> str:
+    """``[1..32, 224, 224, 3]``."""
+    pairs = zip(shape, ranges, strict=True)
+    return f"[{', '.join(str(one) if one >= 0 else f'{has[0]}..{has[2]}' if has else '?' for one, has in pairs)}]"
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

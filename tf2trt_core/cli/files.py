@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from tf2trt_core.cli import options, screen, tables
+from tf2trt_core.feeds import extents
 from tf2trt_core.inspection import inspect_file
 
 
@@ -90,7 +91,4 @@ def _kernels(kernels: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def _shape(spec: Mapping[str, Any]) -> str:
-    """``[1..32, 224, 3]``; an open extent without a range is ``?``."""
-    pairs = zip(spec["shape"], spec["ranges"], strict=True)
-    extents = [str(extent) if extent >= 0 else f"{bound[0]}..{bound[2]}" if bound else "?" for extent, bound in pairs]
-    return f"[{', '.join(extents)}]"
+    return extents(spec["shape"], spec["ranges"])
