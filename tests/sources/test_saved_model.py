@@ -66,6 +66,23 @@ def test_signatures_tags_and_partitioned_variables(several, keywords, sign):
     assert tf2trt.verify(program.graph.source, program).ok
 
 
+def test_a_saved_model_written_as_text(several, tmp_path):
+    import shutil
+
+    from google.protobuf import text_format
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    folder, rows = several
+    shutil.copytree(folder, tmp_path / "text")
+    binary = tmp_path / "text" / "saved_model.pb"
+    proto = saved_model_pb2.SavedModel.FromString(binary.read_bytes())
+    binary.with_suffix(".pbtxt").write_text(text_format.MessageToString(proto))
+    binary.unlink()
+    program = tf2trt.from_saved_model(tmp_path / "text", shapes={"a": [2, 4]})
+    (found,) = play(program, np.ones((2, 4), np.float32)).values()
+    np.testing.assert_allclose(found, np.ones((2, 4)) @ rows + 1, rtol=1e-5)
+
+
 def saved(tmp_path, build, *specs):
     import tensorflow as tf
 
