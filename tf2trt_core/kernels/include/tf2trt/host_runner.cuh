@@ -2,7 +2,8 @@
 //
 // Built with AddressSanitizer and UBSan, it is its own process, so a kernel that reads or writes out of bounds ends this
 // program and not the caller's. Buffers are heap blocks of exactly their size; what nobody wrote is 0xCD. The order of
-// threads and of blocks is shuffled by a seed: a missing barrier or a block that counts on its neighbour shows.
+// threads and of blocks is shuffled by a seed, and with odd seeds one warp goes on as far as it can before another does:
+// a missing barrier or a block that counts on its neighbour shows.
 #include "host.cuh"
 
 #include <dlfcn.h>
@@ -128,8 +129,10 @@ class Block {
  public:
   std::vector<char> dynamic;
 
-  void run(const Entry& entry, const Slot* slots, const std::vector<unsigned>& order) {
+  // `eager`: threads that were waiting run before all others, so that their warp runs ahead; else they take turns.
+  void run(const Entry& entry, const Slot* slots, const std::vector<unsigned>& order, bool eager) {
     entry_ = &entry;
+    eager_ = eager;
     slots_ = slots;
     order_ = &order;
     count_ = unsigned(order.size());
@@ -265,7 +268,7 @@ class Block {
   }
 
   void release(Held& held) {
-    ready_.insert(ready_.end(), held.begin(), held.end());
+    ready_.insert(eager_ ? ready_.begin() : ready_.end(), held.begin(), held.end());
     held.clear();
   }
 
@@ -285,6 +288,7 @@ class Block {
   const std::vector<unsigned>* order_ = nullptr;
   const char* what_ = "";
   unsigned count_ = 0, next_ = 0, waiting_ = 0, done_ = 0;
+  bool eager_ = false;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> idle_;
   Held ready_, held_;
@@ -455,7 +459,7 @@ void launch(const Library& library, std::vector<Buffer>& buffers, unsigned seed)
     litter(library.begin, library.end);
     engine.dynamic = std::vector<char>();  // a new heap block, of exactly this size
     engine.dynamic.assign(shared, char(0xCD));
-    engine.run(entry, slots.data(), thread_order);
+    engine.run(entry, slots.data(), thread_order, seed % 2 == 1);
   }
 }
 
