@@ -135,6 +135,9 @@ __global__ void __launch_bounds__(kScanThreads)
   tile.store(op, out, length, at, reverse, vector, exclusive, __shfl_sync(kFull, base, 0));
 }
 
+// Packs of 16 bytes that a thread has of a tile: 64 bytes, of which two tiles fit into shared memory, or 16 elements.
+template <class T> constexpr int kWalked = sizeof(T) < 4 ? 2 : 4;
+
 // A block per row, which goes along it; two tiles are being copied into shared memory while one is computed.
 template <class T, template <class> class Op, int N, int U>
 __global__ void __launch_bounds__(kScanThreads, 5)

@@ -66,7 +66,7 @@ def _kernel(name: str, functor: str, types: str) -> Kernel:
         {"T": types},
         {
             "rows": f"tf2trt::scan_rows<{{T}}, tf2trt::{functor}, {pack}, {_EACH} / ({pack})>",
-            "walk": f"tf2trt::walk_rows<{{T}}, tf2trt::{functor}, {pack}, {_EACH} / ({pack})>",
+            "walk": f"tf2trt::walk_rows<{{T}}, tf2trt::{functor}, {pack}, tf2trt::kWalked<{{T}}>>",
             "deep": f"tf2trt::scan_columns<{{T}}, tf2trt::{functor}, 16>",
             "flat": f"tf2trt::scan_columns<{{T}}, tf2trt::{functor}, 8>",
         },
