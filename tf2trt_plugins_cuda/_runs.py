@@ -11,6 +11,8 @@ from tf2trt_core.kernels import Buffer, Call, ceil_div
 from tf2trt_core.kernels.signature import itemsize
 from tf2trt_core.kernels.sorting import RadixSort, sort_entries
 
+TYPES = "float32 float16 bfloat16 int32 int64"
+INDEX = "int32 int64"
 SOURCE = Path(__file__).with_name("segments.cu")
 _THREADS = 256
 _SHORTEST_CHUNK = 16

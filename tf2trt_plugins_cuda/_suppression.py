@@ -90,6 +90,9 @@ def kernel(name: str, inputs: str, types: dict[str, str], reference: Callable[..
         {**entries, **({"boxes": "tf2trt::sort_boxes<{T}>"} if boxes else {}), **sort_entries("unsigned")},
         shape=(lambda limit: [(limit,), (limit,), ()]) if pad else (lambda found: [(found,), (found,), ()]),
         launches=_launches,
+        agree=(lambda boxes, scores: [(boxes, (*scores, 4))])
+        if boxes
+        else (lambda overlaps, scores: [(overlaps, (*scores, *scores))]),
         sizes={} if pad else {"found": lambda scores, limit: minimum(scores[0], limit)},
         reference=reference,
         fma=False,

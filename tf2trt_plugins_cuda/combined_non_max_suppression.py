@@ -50,6 +50,11 @@ def _launches(call: Call) -> None:
     )  # fmt: skip
 
 
+def _agree(boxes: Any, scores: Any) -> list[Any]:
+    """Boxes are of all classes together or of each."""
+    return [(boxes[:2], scores[:2]), (boxes[2:], (1 if boxes[2] == 1 else scores[2], 4))]
+
+
 COMBINED = Kernel(
     "combined_non_max_suppression(boxes: float32, scores: float32, similarity: float32, least: float32,"
     " per_class: dim, total: dim, pad_per_class: bool, clip: bool)"
@@ -65,6 +70,7 @@ COMBINED = Kernel(
     },
     shape=_shape,
     launches=_launches,
+    agree=_agree,
     reference=reference,
     fma=False,
 )

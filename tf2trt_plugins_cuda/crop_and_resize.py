@@ -30,6 +30,7 @@ CROP_AND_RESIZE = Kernel(
     },
     shape=lambda image, boxes, height, width: [(boxes[0], height, width, image[3])],
     launches=_launches,
+    agree=lambda boxes, box_ind: [(boxes, (*box_ind, 4))],
     reference=reference,
     fma=False,
 )

@@ -24,6 +24,10 @@ def _shape(
     return [(x[0], height, width, x[3])]
 
 
+def _agree(x: Any, filter: Any) -> list[Any]:
+    return [(filter[2:], x[3:])]
+
+
 def _launches(call: Call) -> None:
     (x, taps), (y,) = call.inputs, call.outputs
     stride = [call.number(name) for name in ("row_stride", "column_stride")]
@@ -43,6 +47,7 @@ DILATION2D = Kernel(
     {"dilate": "tf2trt::dilation2d<{T}, 1>", "dilate, wide": "tf2trt::dilation2d<{T}, tf2trt::kChannels<{T}>>"},
     shape=_shape,
     launches=_launches,
+    agree=_agree,
     reference=reference,
 )
 KERNELS = (DILATION2D,)

@@ -13,11 +13,8 @@ from tf2trt_core.kernels.signature import itemsize
 from tf2trt_plugins_cuda.references import histogram
 
 SOURCE = Path(__file__).with_suffix(".cu")
-_THREADS = 512
-#: Values that a block counts at least, so that adding up the blocks costs little.
-_SHARE = 8192
-#: Copies of the bins that a block counts in at most: one for two warps.
-_COPIES = 8
+#: A block's threads, the values that it counts at least, and its copies of the bins at most.
+_THREADS, _SHARE, _COPIES = 512, 8192, 8
 
 
 def count(
@@ -29,15 +26,14 @@ def count(
     call.memset(out, 0)
     if not out.size or not length:
         return
-    grid = (call.grid(length, _SHARE, 4), rows)
-    each = itemsize(out.dtype) if weights else 4
+    grid, each = (call.grid(length, _SHARE, 4), rows), itemsize(out.dtype) if weights else 4
     copies = min(call.device.shared_bytes // (bins * each), _COPIES)
     arguments = (values, limits, weights, out, length, bins)
     if binary:
         call.launch("mark", grid, _THREADS, values, out, length, bins)
     elif copies:
-        entry = "weigh" if weights else "count"
-        call.launch(entry, grid, _THREADS, *arguments, np.int32(copies), shared=bins * copies * each)
+        entry, room = "weigh" if weights else "count", bins * copies * each
+        call.launch(entry, grid, _THREADS, *arguments, np.int32(copies), shared=room)
     else:
         call.launch("many", grid, _THREADS, *arguments)
 
@@ -59,6 +55,7 @@ BINCOUNT = Kernel(
     },
     shape=lambda values, bins, per_row: [(values[0], bins) if per_row else (bins,)],
     launches=_bincount,
+    agree=lambda values, weights: [(weights, values)] if 0 not in weights else [],
     reference=histogram.bincount,
 )
 FIXED_WIDTH = Kernel(
@@ -67,6 +64,7 @@ FIXED_WIDTH = Kernel(
     {"V": "float32 float16 bfloat16 int32 int64", "T": "int32 int64"},
     {"count": "tf2trt::count_shared<{V}, {T}, unsigned, true>", "many": "tf2trt::count_global<{V}, {T}, true>"},
     shape=lambda bins: [(bins,)],
+    agree=lambda limits: [(limits, (2,))],
     launches=lambda call: count(call, call.inputs[0], call.inputs[1], None, call.outputs[0]),
     reference=histogram.fixed_width,
 )

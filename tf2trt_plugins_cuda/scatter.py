@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,9 @@ from tf2trt_core import Context, Dims, Limit, Value, op
 from tf2trt_core.kernels import Buffer, Call, Kernel, extents
 from tf2trt_core.kernels.sorting import count_entries
 from tf2trt_plugins_cuda._keys import keys, sorts
-from tf2trt_plugins_cuda._runs import SOURCE, entries, reduce_by_key
+from tf2trt_plugins_cuda._runs import INDEX, SOURCE, TYPES, entries, reduce_by_key
 from tf2trt_plugins_cuda.references import rows
 
-TYPES = "float32 float16 bfloat16 int32 int64"
-INDEX = "int32 int64"
 _LIMITS = [
     Limit(
         "the indices address nothing, or how many address an element is decided at run time",
@@ -24,14 +23,20 @@ _LIMITS = [
 ]
 
 
+def _updated(indices: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of the updates that index vectors name in a tensor."""
+    return (*indices[:-1], *shape[indices[-1] :])
+
+
 def _reduce(call: Call, indices: Buffer, updates: Buffer, *, combine: bool = False, other: bool = False) -> None:
     """Reduce updates into the rows of the output that index vectors name."""
     (out,) = call.outputs
     depth = indices.shape[-1]
     count, limit = indices.size // depth, int(np.prod(out.shape[:depth], dtype=np.int64))
-    more = (np.int32(depth), extents(out.shape[:depth]))
     sorting = sorts(call, updates, out, count, limit)
-    named, picked = keys(call, indices, count, limit, "keys", *more, sorting=sorting)
+    named, picked = keys(
+        call, indices, count, limit, "keys", np.int32(depth), extents(out.shape[:depth]), sorting=sorting
+    )
     reduce_by_key(call, updates, named, out, limit, rows=picked, sorting=sorting, combine=combine, other=other)
 
 
@@ -57,6 +62,7 @@ def _kernel(name: str) -> Kernel:
         {**entries(functor), **narrow, **count_entries("keys", "tf2trt::flatten_keys<{I}, {W}>")},
         shape=lambda tensor: [tensor],
         launches=onto,
+        agree=lambda tensor, indices, updates: [(updates, _updated(indices, tensor))],
         reference=lambda tensor, indices, updates: [rows.scatter(f"Scatter{name}", tensor, indices, updates)],
     )
 
@@ -68,6 +74,7 @@ SCATTER_ND = Kernel(
     {**entries("Sum"), **count_entries("keys", "tf2trt::flatten_keys<{I}, {W}>")},
     shape=lambda shape: [shape],
     launches=_fresh,
+    agree=lambda indices, updates, shape: [(updates, _updated(indices, shape))],
     reference=lambda indices, updates, shape: [
         rows.scatter("ScatterAdd", np.zeros(shape, updates.dtype), indices, updates)
     ],

@@ -60,6 +60,7 @@ def _kernel(name: str, functor: str) -> Kernel:
         },
         shape=lambda values: [values],
         launches=_launches,
+        agree=lambda rows, values: [(values[:1], rows[:1])],
         reference=reference,
     )
 

@@ -12,22 +12,16 @@ from tf2trt_core.kernels import Call, Kernel
 from tf2trt_core.kernels.sorting import count_entries
 from tf2trt_plugins_cuda._cases import normal
 from tf2trt_plugins_cuda._keys import clipped, sorts
-from tf2trt_plugins_cuda._runs import SOURCE, entries, fill, reduce_by_key
+from tf2trt_plugins_cuda._runs import INDEX, SOURCE, TYPES, entries, fill, reduce_by_key
 from tf2trt_plugins_cuda.references import rows
 
-TYPES = "float32 float16 bfloat16 int32 int64"
-INDEX = "int32 int64"
 _KEYS = count_entries("keys", "tf2trt::clip_keys<{I}, {W}>")
 #: Floating elements drawn are no larger, or infinite.
 _LARGE = 1e4
 
 
-def _unsorted_shape(data: Any, ids: Any, segments: Any) -> list[Any]:
+def _shape(data: Any, ids: Any, segments: Any) -> list[Any]:
     return [(segments, *data[len(ids) :])]
-
-
-def _sorted_shape(data: Any, segments: Any) -> list[Any]:
-    return [(segments, *data[1:])]
 
 
 def _launches(name: str, *, in_order: bool) -> Callable[[Call], None]:
@@ -65,8 +59,9 @@ def _kernel(name: str, *, in_order: bool, counted: bool = False) -> Kernel:
         SOURCE,
         {"T": TYPES, "I": INDEX},
         {**entries(functor), **narrow, **_KEYS, "count": "tf2trt::count_segments<{I}>"},
-        shape=_sorted_shape if in_order else _unsorted_shape,
+        shape=_shape,
         launches=_launches(name, in_order=in_order),
+        agree=lambda data, ids: [(data[: len(ids)], ids)],
         sizes={"segments": lambda ids: ids[0]} if counted else {},
         reference=rows.segments(name, in_order=in_order),
     )

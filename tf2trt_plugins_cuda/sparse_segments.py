@@ -43,6 +43,7 @@ def _kernel(name: str, *, counted: bool) -> Kernel:
         },
         shape=_shape,
         launches=launches,
+        agree=lambda indices, ids: [(indices, ids)],
         sizes={"segments": lambda ids: ids[0]} if counted else {},
         reference=rows.sparse_segments(_SCALE[name]),
     )

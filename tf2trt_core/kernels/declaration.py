@@ -10,7 +10,7 @@ import functools
 import inspect
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ class Kernel:
     ``launches``    records the steps of one call on a ``Call``.
     ``sizes``       data-dependent extents, which ``shape`` gets by name too: name → upper bound, a function as
                     ``shape``. The kernel writes each into ``call.sizes`` as an int64.
+    ``agree``       of input shapes and scalars by name, any subset → pairs of shapes, or of parts of shapes, that must
+                    be the same for the kernel to stay within its inputs; checked when a call is planned.
     ``reference``   the same in NumPy, of arrays and scalars by name → list of arrays.
     ``fma``         whether the compiler may contract ``a * b + c``; off where a comparison decides on the last bit.
     """
@@ -49,6 +51,7 @@ class Kernel:
     shape: Callable[..., Sequence[Shape]]
     launches: Callable[[Call], None]
     sizes: Mapping[str, Callable[..., Dim]] = field(default_factory=dict)
+    agree: Callable[..., Iterable[tuple[Sequence[int], Sequence[int]]]] | None = None
     reference: Callable[..., Sequence[Array]] | None = None
     fma: bool = True
 
@@ -61,7 +64,7 @@ class Kernel:
         if missing := set(self.signature.letters) - set(self.types):
             raise KernelError(f"kernel {self.name}: types= does not say what {', '.join(sorted(missing))} can be")
         given = {one.name for one in (*self.signature.inputs, *self.signature.scalars)} | set(self.sizes)
-        for function in (self.shape, *self.sizes.values()):
+        for function in (self.shape, *self.sizes.values(), *([self.agree] if self.agree else [])):
             if unknown := set(inspect.signature(function).parameters) - given:
                 raise KernelError(f"kernel {self.name}: a shape function asks for {', '.join(sorted(unknown))}")
 
@@ -111,6 +114,19 @@ class Kernel:
         named = self._named(shapes, scalars)
         return {name: _called(function, named) for name, function in self.sizes.items()}
 
+    def check_shapes(self, shapes: Sequence[Shape], scalars: Mapping[str, Any]) -> None:
+        """Raises ``KernelError`` unless the inputs' shapes, all of ints, agree."""
+        if self.agree is None:
+            return
+        for one, other in _called(self.agree, self._named(shapes, scalars)):
+            if tuple(one) != tuple(other):
+                names = [given.name for given in self.signature.inputs]
+                said = ", ".join(f"{name} {list(shape)}" for name, shape in zip(names, shapes, strict=True))
+                raise KernelError(
+                    f"kernel {self.name}: shapes that do not go together: {said}; "
+                    f"{list(one)} should be {list(other)}: look at what computes them"
+                )
+
     def _named(self, shapes: Sequence[Shape], scalars: Mapping[str, Any]) -> dict[str, Any]:
         names = [one.name for one in self.signature.inputs]
         return {**dict(zip(names, shapes, strict=True)), **scalars}
@@ -131,12 +147,18 @@ class Kernel:
         shapes: Sequence[tuple[int, ...]],
         scalars: Mapping[str, Any],
         device: DeviceFacts | None = None,
+        *,
+        largest: bool = False,
     ) -> Call:
-        """The steps of a call with inputs of these dtypes and shapes; outputs have their largest extents."""
+        """The steps of a call with inputs of these dtypes and shapes; outputs have their largest extents.
+
+        ``largest``: the shapes are upper bounds, each by itself, which need not agree. Raises ``KernelError``.
+        """
         self.check(scalars)
+        if not largest:
+            self.check_shapes(shapes, scalars)
         bound = self.bind(dtypes, scalars)
-        largest = self.bounds(shapes, scalars)
-        outputs = self.output_shapes(shapes, scalars, largest)
+        outputs = self.output_shapes(shapes, scalars, self.bounds(shapes, scalars))
         if not all(is_static(shape) for shape in outputs):
             raise KernelError(f"kernel {self.name}: a plan needs extents that are known")
         kinds = self.output_dtypes(bound)

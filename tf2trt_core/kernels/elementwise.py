@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,13 @@ def broadcast(*shapes: Sequence[Dim]) -> tuple[Dim, ...]:
             extent = dim if extent == 1 else select(equal(extent, 1), dim, extent)
         made.append(extent)
     return tuple(reversed(made))
+
+
+def agree(*shapes: Sequence[int]) -> Iterator[tuple[Sequence[int], Sequence[int]]]:
+    """Pairs that are the same if tensors of these shapes broadcast together."""
+    for dims in itertools.zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1):
+        wide = [dim for dim in dims if dim != 1]
+        yield from (((dim,), (wide[0],)) for dim in wide)
 
 
 def unary(
@@ -106,6 +113,7 @@ def binary(
             "broadcast": f"tf2trt::broadcast2<{functor}, {{T}}, {{T}}, {{T}}>",
         },
         shape=lambda x, y: [broadcast(x, y)],
+        agree=lambda x, y: agree(x, y),  # noqa: PLW0108 - the names count
         launches=launches,
         reference=_one(reference),
     )
@@ -132,6 +140,7 @@ def ternary(
         {"T": types},
         {"map": f"tf2trt::map3<{functor}, {{T}}, {{T}}>"},
         shape=lambda x, y, z: [broadcast(x, y, z)],
+        agree=lambda x, y, z: agree(x, y, z),  # noqa: PLW0108 - the names count
         launches=launches,
         reference=_one(reference),
     )

@@ -80,6 +80,7 @@ def numpy_reference(kernel: Kernel, arrays: Sequence[Array], scalars: Mapping[st
     """An ``execute`` for ``Immediate``: the declaration's NumPy reference, its results in the declared dtypes."""
     if kernel.reference is None:
         raise KernelError(f"kernel {kernel.name} has no NumPy reference")
+    kernel.check_shapes([array.shape for array in arrays], scalars)
     dtypes = kernel.output_dtypes(kernel.bind([_name(array) for array in arrays], scalars))
     asked = inspect.signature(kernel.reference).parameters
     numbers = {name: scalars[name] for name in scalars if name in asked or name not in kernel.signature.types}

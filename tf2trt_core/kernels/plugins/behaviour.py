@@ -103,9 +103,8 @@ class Behaviour:
         self.load()
 
     def _check_sizes(self) -> None:
-        count = len(self.setting.dtypes)
-        scalars = self.setting.filled(extent for (extent,) in self._largest[count:])
-        for name, most in self.kernel.bounds(self._largest[:count], scalars).items():
+        given = self._largest[: len(self.setting.dtypes)]
+        for name, most in self.kernel.bounds(given, self._scalars(self._largest)).items():
             if not isinstance(most, int) or most > _LARGEST_SIZE:
                 raise KernelError(
                     f"plugin {self.kernel.name}: {name!r} can be {most}, and TensorRT takes sizes up to "
@@ -175,6 +174,8 @@ class Behaviour:
         key = (planned, *inputs, None, *outputs, workspace)
         found = self._prepared.get(key)
         if found is None:
+            count = len(self.setting.dtypes)
+            self.kernel.check_shapes(planned[:count], self._scalars(planned))
             call = self._call(planned)
             self._room(self._bytes(call))
             own = self._own is not None and self._bytes(call) > min(self._promises)
@@ -187,14 +188,17 @@ class Behaviour:
         """The plan for inputs of these shapes, with the sizes copied to where TensorRT reads them."""
         found = self._calls.get(shapes)
         if found is None:
-            count = len(self.setting.dtypes)
-            scalars = self.setting.filled(extent for (extent,) in shapes[count:])
-            found = self.kernel.plan(self.setting.dtypes, shapes[:count], scalars, device().facts)
+            given, scalars = shapes[: len(self.setting.dtypes)], self._scalars(shapes)
+            found = self.kernel.plan(self.setting.dtypes, given, scalars, device().facts, largest=True)
             for size in found.sizes:
                 target = Buffer("output", len(found.outputs) + size.index, "int32", ())
                 found.steps.append(Copy(target, Buffer("size", size.index, "int32", ())))  # its low half
             _keep(self._calls, shapes, found)
         return found
+
+    def _scalars(self, shapes: Shapes) -> dict[str, Any]:
+        """The setting's scalars, those filled in that tensors' extents give."""
+        return self.setting.filled(extent for (extent,) in shapes[len(self.setting.dtypes) :])
 
     def _bytes(self, call: Call) -> int:
         return call.workspace_bytes + _SIZE * len(call.sizes)
