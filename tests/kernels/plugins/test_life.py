@@ -215,6 +215,22 @@ def test_extents_of_inputs_that_depend_on_data_come_with_the_run(edition: Editio
         np.testing.assert_array_equal(found, numpy_reference(SUM, feed, {"segments": 3})[0])
 
 
+def test_shapes_that_disagree_are_refused_by_the_run_not_by_the_build(edition: Edition, device: Device) -> None:
+    ctx = context(edition)
+    add_layer(ctx, SUM, inputs(ctx, {"data": ("float32", (-1, 2)), "ids": ("int32", (-1,))}), {"segments": 3})
+    cycle, runtime, workspace = _built(edition, device, ctx, [(0, 2), (0,)], [(4, 2), (4,)], [(9, 2), (12,)])
+    plugin = cycle.context(runtime)
+    for rows, ids in ((9, 12), (5, 4)):
+        feed = [np.ones((rows, 2), np.float32), np.zeros(ids, np.int32)]
+        cycle.shape_change(plugin, feed)
+        with pytest.raises(KernelError, match=rf"data \[{rows}, 2\], ids \[{ids}\]"):
+            cycle.start(plugin, feed, workspace, stream=3)
+    feed = [np.ones((5, 2), np.float32), np.arange(5, dtype=np.int32) % 3]
+    cycle.shape_change(plugin, feed)
+    (found,) = cycle.start(plugin, feed, workspace, stream=3).finish()
+    assert found.tolist() == [[2, 2], [2, 2], [1, 1]]
+
+
 def test_nothing_is_compiled_while_an_engine_runs(device: Device) -> None:
     made = full()
     plugin = creators.create(made.trt, "v3", WHERE, Setting.of(WHERE, ["bool"], {}))
