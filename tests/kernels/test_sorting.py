@@ -45,6 +45,30 @@ def test_rows_of_several_tiles(host, kind, dtype, seed):
     np.testing.assert_array_equal(values.view(np.uint8), right[0].view(np.uint8))  # the zeros' signs, too
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: np.dtype(dtype).name)
+@pytest.mark.parametrize("seed", [0, 3])
+def test_the_largest_of_long_rows_are_selected(host, dtype, seed):
+    """Rows of several tiles; their k-th element is one of many, of all, or alone."""
+    random = np.random.default_rng(seed)
+    length = 9_000 + seed
+    data = np.concatenate([
+        numbers(random, dtype, 1, length),
+        np.full((1, length), 3, dtype),
+        random.permutation(length).astype(dtype)[None],
+    ])  # fmt: skip
+    long = "_long" if dtype is np.int64 else ""
+    facts = DeviceFacts(multiprocessors=1 + 7 * seed)
+    for k in (1, 700, length // 4):
+        right = KERNELS[f"top_k{long}"].reference(data, k)
+        made = host.run(KERNELS[f"top_k{long}"], [data], {"k": k, "I": "int32"}, seed=seed, device=facts)
+        np.testing.assert_array_equal(made[1], right[1])
+        np.testing.assert_array_equal(made[0].view(np.uint8), right[0].view(np.uint8))
+        scalars = {"n": k - 1, "reverse": seed > 0}
+        right = KERNELS[f"nth_element{long}"].reference(data, **scalars)[0]
+        (one,) = host.run(KERNELS[f"nth_element{long}"], [data], scalars, seed=seed, device=facts)
+        np.testing.assert_array_equal(one, right)
+
+
 @pytest.mark.parametrize("width", [3, 16, 64])
 def test_reductions_sort_their_rows(host, kind, width):
     random = np.random.default_rng(width)
