@@ -235,6 +235,17 @@ def test_what_cannot_be_is_refused_with_the_reason(tf, function, specs, said):
         tf2trt.from_function(concrete, without=["tf2trt_plugins_cuda"])
 
 
+def test_a_scatter_is_refused_where_it_is_open_what_addresses_an_element(tf):
+    def function(x, y):
+        return tf.tensor_scatter_nd_add(tf.zeros([4, 5, 2]), y, x)
+
+    open_depth = traced(function, (None,), ((3, None), "int32"))
+    with pytest.raises(tf2trt.UnsupportedGraph, match="how many address an element is decided at run time"):
+        tf2trt.from_function(open_depth, shapes={"y": [3, (1, 2, 3)], "x": [(1, 3, 30)]})
+    rows = np.array([[1, 2], [1, 2], [3, 4]], np.int32)
+    equals_tensorflow(traced(function, (3, 2), ((3, 2), "int32")), drawn((3, 2)), rows)
+
+
 def test_a_variable_without_contents_says_so(tf):
     v1 = tf.compat.v1
     with tf.Graph().as_default() as graph:
