@@ -50,13 +50,11 @@ def reduce_by_key(
     in_order: bool = False,
     scale: int = 0,
     combine: bool = False,
-    other: bool = False,
 ) -> None:
     """Reduce rows of ``data`` with equal keys into rows of ``out``, which has its initial values.
 
     ``rows``: which row of ``data`` each key is about, if not in turn; none where that is beyond the last. ``scale``:
-    1 divides by the number of rows, 2 by its root. ``combine``: each run begins with what ``out`` has. ``other``: the
-    reduction's other kind, see the source.
+    1 divides by the number of rows, 2 by its root. ``combine``: each run begins with what ``out`` has.
     """
     count, width = keys.size, out.size // segments if segments else 0
     if not count or not width:
@@ -81,10 +79,10 @@ def reduce_by_key(
     call.launch(
         f"reduce{label}", (ceil_div(chunks * lanes, _THREADS), height), _THREADS,
         data, keys, rows, out, count, width, segments, data.size // width, chunk, np.int32(lanes),
-        *shared, combine, other,
+        *shared, combine,
     )  # fmt: skip
     if chunks > 1:
         call.launch(
             f"join{label}", (ceil_div(chunks, 32), height), _THREADS,
-            keys, out, count, width, segments, chunk, np.int32(lanes), *shared, other,
+            keys, out, count, width, segments, chunk, np.int32(lanes), *shared,
         )  # fmt: skip

@@ -181,7 +181,74 @@ __global__ void __launch_bounds__(kScanThreads, 5)
   }
 }
 
-// Columns: the elements of a scan are `inner` apart. A tile is 32 columns by kScanWarps warps of R rows each.
+// Columns, whose elements are `inner` apart.
+// A block goes along 32 columns, as above along a row. A warp copies its R rows of a tile itself.
+template <class T> constexpr int kWalkedRows = sizeof(T) < 8 ? 16 : 8;
+
+template <class T, template <class> class Op, int R>
+__global__ void __launch_bounds__(kScanThreads, 5)
+    walk_columns(const T* input, T* output, int64 length, int64 inner, int64 blocks, int exclusive, int reverse) {
+  using C = Compute<T>;
+  constexpr int kRows = kScanWarps * R, kPack = 16 / sizeof(T), kPacks = 32 / kPack;  // packs of a row
+  __shared__ Pack<T, kPack> ring[2][kScanWarps][R][kPacks];
+  __shared__ C sums[2][kScanWarps][32];
+  const Op<T> op;
+  const int64 outer = blockIdx.x / blocks, first = (blockIdx.x - outer * blocks) * 32, column = first + lane();
+  const int64 corner = outer * length * inner + first, tiles = ceil_div(length, kRows);
+  const T* in = input + corner;
+  T* out = output + corner + lane();
+  const bool vector = inner % kPack == 0 && aligned16(input);
+  const auto place = [&](int64 i) { return (reverse ? length - 1 - i : i) * inner; };
+  const auto bring = [&](int64 at, int stage) {
+#pragma unroll
+    for (int p = lane(); p < R * kPacks; p += 32) {
+      const int row = p / kPacks, pack = p % kPacks;
+      const int64 i = at * kRows + warp() * R + row;
+      if (vector && i < length && first + pack * kPack < inner) {
+        copy_async(&ring[stage][warp()][row][pack], reinterpret_cast<const Pack<T, kPack>*>(in + place(i) + pack * kPack));
+      }
+    }
+    commit_copies();
+  };
+  bring(0, 0);
+  bring(1, 1);
+  C before = op.identity();
+  for (int64 at = 0; at < tiles; ++at) {
+    const int stage = static_cast<int>(at & 1);
+    const int64 begin = at * kRows + warp() * R;
+    const int rows = column >= inner || begin >= length ? 0 : length - begin < R ? static_cast<int>(length - begin) : R;
+    C x[R];
+    wait_for_copies<1>();
+    __syncwarp();
+#pragma unroll
+    for (int r = 0; r < R; ++r) {
+      if (r >= rows) x[r] = op.identity();
+      else if (vector) x[r] = static_cast<C>(ring[stage][warp()][r][lane() / kPack].v[lane() % kPack]);
+      else x[r] = static_cast<C>(in[place(begin + r) + lane()]);
+    }
+    __syncwarp();
+    bring(at + 2, stage);
+    C sum = x[0];
+#pragma unroll
+    for (int r = 1; r < R; ++r) sum = op.apply(sum, x[r]);
+    sums[stage][warp()][lane()] = sum;
+    __syncthreads();
+    C base = before;
+#pragma unroll
+    for (int w = 0; w < kScanWarps; ++w) {
+      if (w == warp()) base = before;
+      before = op.apply(before, sums[stage][w][lane()]);
+    }
+#pragma unroll
+    for (int r = 0; r < R; ++r) {
+      const C next = op.apply(base, x[r]);
+      if (r < rows) out[place(begin + r)] = static_cast<T>(exclusive ? base : next);
+      base = next;
+    }
+  }
+}
+
+// A block per tile of 32 columns by kScanWarps warps of R rows each: for few columns.
 template <class T, template <class> class Op, int R>
 __global__ void __launch_bounds__(kScanThreads, 6)
     scan_columns(const T* input, T* output, int64 length, int64 inner, int64 blocks, int64 tiles, int exclusive,

@@ -18,6 +18,8 @@ _THREADS = 256
 #: Rows of a tile of columns, per warp and in all; elements per thread of a tile of a row.
 _ROWS = {"deep": 128, "flat": 64}
 _EACH = 16
+#: Blocks per multiprocessor with which each can go along its rows or columns, waiting for no other.
+_WALKS = 4
 
 
 def _launches(call: Call) -> None:
@@ -31,17 +33,21 @@ def _launches(call: Call) -> None:
     if inner == 1:
         _rows(call, outer, length, flags)
         return
-    depth = "deep" if length > _ROWS["flat"] else "flat"
-    tiles, blocks = ceil_div(length, _ROWS[depth]), ceil_div(inner, 32)
+    blocks = ceil_div(inner, 32)
     stripes = outer * blocks
+    if stripes >= _WALKS * call.device.multiprocessors:
+        call.launch("walk columns", stripes, _THREADS, x, y, length, inner, blocks, *flags)
+        return
+    depth = "deep" if length > _ROWS["flat"] else "flat"
+    tiles = ceil_div(length, _ROWS[depth])
     state = _state(call, x.dtype, stripes * tiles, 32)
     call.launch(depth, stripes * tiles, _THREADS, x, y, length, inner, blocks, tiles, *flags, *state)
 
 
 def _rows(call: Call, rows: int, length: int, flags: tuple[object, object]) -> None:
     x, y = call.inputs[0], call.outputs[0]
-    if rows >= 4 * call.device.multiprocessors:
-        call.launch("walk", rows, _THREADS, x, y, length, *flags)
+    if rows >= _WALKS * call.device.multiprocessors:
+        call.launch("walk rows", rows, _THREADS, x, y, length, *flags)
         return
     tiles = ceil_div(length, _THREADS * _EACH)
     call.launch("rows", rows * tiles, _THREADS, x, y, length, tiles, *flags, *_state(call, x.dtype, rows * tiles, 1))
@@ -66,7 +72,8 @@ def _kernel(name: str, functor: str, types: str) -> Kernel:
         {"T": types},
         {
             "rows": f"tf2trt::scan_rows<{{T}}, tf2trt::{functor}, {pack}, {_EACH} / ({pack})>",
-            "walk": f"tf2trt::walk_rows<{{T}}, tf2trt::{functor}, {pack}, tf2trt::kWalked<{{T}}>>",
+            "walk rows": f"tf2trt::walk_rows<{{T}}, tf2trt::{functor}, {pack}, tf2trt::kWalked<{{T}}>>",
+            "walk columns": f"tf2trt::walk_columns<{{T}}, tf2trt::{functor}, tf2trt::kWalkedRows<{{T}}>>",
             "deep": f"tf2trt::scan_columns<{{T}}, tf2trt::{functor}, 16>",
             "flat": f"tf2trt::scan_columns<{{T}}, tf2trt::{functor}, 8>",
         },

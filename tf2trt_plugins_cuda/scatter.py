@@ -28,7 +28,7 @@ def _updated(indices: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
     return (*indices[:-1], *shape[indices[-1] :])
 
 
-def _reduce(call: Call, indices: Buffer, updates: Buffer, *, combine: bool = False, other: bool = False) -> None:
+def _reduce(call: Call, indices: Buffer, updates: Buffer, *, combine: bool = False) -> None:
     """Reduce updates into the rows of the output that index vectors name."""
     (out,) = call.outputs
     depth = indices.shape[-1]
@@ -37,7 +37,7 @@ def _reduce(call: Call, indices: Buffer, updates: Buffer, *, combine: bool = Fal
     named, picked = keys(
         call, indices, count, limit, "keys", np.int32(depth), extents(out.shape[:depth]), sorting=sorting
     )
-    reduce_by_key(call, updates, named, out, limit, rows=picked, sorting=sorting, combine=combine, other=other)
+    reduce_by_key(call, updates, named, out, limit, rows=picked, sorting=sorting, combine=combine)
 
 
 def _fresh(call: Call) -> None:
@@ -47,13 +47,13 @@ def _fresh(call: Call) -> None:
 
 
 def _kernel(name: str) -> Kernel:
-    functor = {"Add": "Sum", "Sub": "Sum"}.get(name, name)
+    functor = {"Add": "Sum", "Sub": "Difference", "Max": "Maximum", "Min": "Minimum"}[name]
     narrow = {"add": "tf2trt::add_rows<{T}>"} if name == "Add" else {}
 
     def onto(call: Call) -> None:
         (tensor, indices, updates), (out,) = call.inputs, call.outputs
         call.copy(out, tensor)
-        _reduce(call, indices, updates, combine=True, other=name != "Add")
+        _reduce(call, indices, updates, combine=True)
 
     return Kernel(
         f"tensor_scatter_{name.lower()}(tensor: T, indices: I, updates: T) -> out: T",

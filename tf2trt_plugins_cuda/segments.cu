@@ -7,38 +7,45 @@
 
 namespace tf2trt {
 
-// A reduction takes the next row into what it has with `apply`, and the parts of a run together with `join`.
-// `other` makes of a sum a difference, and says how a maximum treats NaN: in segments the later operand counts unless
-// the earlier one is greater; in scatters what is there stays unless the update is greater. Both as TensorFlow.
+// A reduction takes the next row into what it has with `apply`, and the parts of a run together with `join`. In segments a
+// maximum or minimum is the later operand unless the earlier one is beyond it; in scatters (`Maximum`, `Minimum`) what is
+// there stays unless the update is. They differ in what becomes of NaN, both as TensorFlow.
 struct Sum {
-  int other;
   template <class C> static __device__ __forceinline__ C identity() { return C(0); }
-  template <class C> __device__ __forceinline__ C apply(C a, C b) const { return other ? subtract(a, b) : add(a, b); }
-  template <class C> __device__ __forceinline__ C join(C a, C b) const { return add(a, b); }
+  template <class C> static __device__ __forceinline__ C apply(C a, C b) { return add(a, b); }
+  template <class C> static __device__ __forceinline__ C join(C a, C b) { return add(a, b); }
+};
+struct Difference : Sum {
+  template <class C> static __device__ __forceinline__ C apply(C a, C b) { return subtract(a, b); }
 };
 struct Prod {
-  int other;
   template <class C> static __device__ __forceinline__ C identity() { return C(1); }
-  template <class C> __device__ __forceinline__ C apply(C a, C b) const { return multiply(a, b); }
-  template <class C> __device__ __forceinline__ C join(C a, C b) const { return multiply(a, b); }
+  template <class C> static __device__ __forceinline__ C apply(C a, C b) { return multiply(a, b); }
+  template <class C> static __device__ __forceinline__ C join(C a, C b) { return multiply(a, b); }
 };
 struct Max {
-  int other;
   template <class C> static __device__ __forceinline__ C identity() {
     if constexpr (Traits<C>::floating) return -infinity();
     else return lowest<C>();
   }
-  template <class C> __device__ __forceinline__ C apply(C a, C b) const { return (other ? a < b : !(a > b)) ? b : a; }
-  template <class C> __device__ __forceinline__ C join(C a, C b) const { return apply(a, b); }
+  template <class C> static __device__ __forceinline__ C apply(C a, C b) { return a > b ? a : b; }
+  template <class C> static __device__ __forceinline__ C join(C a, C b) { return apply(a, b); }
 };
 struct Min {
-  int other;
   template <class C> static __device__ __forceinline__ C identity() {
     if constexpr (Traits<C>::floating) return infinity();
     else return highest<C>();
   }
-  template <class C> __device__ __forceinline__ C apply(C a, C b) const { return (other ? b < a : !(a < b)) ? b : a; }
-  template <class C> __device__ __forceinline__ C join(C a, C b) const { return apply(a, b); }
+  template <class C> static __device__ __forceinline__ C apply(C a, C b) { return a < b ? a : b; }
+  template <class C> static __device__ __forceinline__ C join(C a, C b) { return apply(a, b); }
+};
+struct Maximum : Max {
+  template <class C> static __device__ __forceinline__ C apply(C a, C b) { return a < b ? b : a; }
+  template <class C> static __device__ __forceinline__ C join(C a, C b) { return apply(a, b); }
+};
+struct Minimum : Min {
+  template <class C> static __device__ __forceinline__ C apply(C a, C b) { return b < a ? b : a; }
+  template <class C> static __device__ __forceinline__ C join(C a, C b) { return apply(a, b); }
 };
 
 // -- keys ----------------------------------------------------------------------------------------------------------------
@@ -166,7 +173,7 @@ template <class T, class Op, int V>
 __global__ void __launch_bounds__(256, 3)
     reduce_runs(const T* data, const unsigned* keys, const unsigned* rows, T* out, int64 count, int64 width,
                 int64 segments, int64 data_rows, int64 chunk, int lanes, Compute<T>* front, Compute<T>* back,
-                int64* front_rows, int64* back_rows, int scale, int combine, Op op) {
+                int64* front_rows, int64* back_rows, int scale, int combine) {
   constexpr int kAhead = 4;
   const int64 chunks = ceil_div(count, chunk);
   const int64 column = (static_cast<int64>(blockIdx.y) * lanes + threadIdx.x % lanes) * V;
@@ -192,7 +199,7 @@ __global__ void __launch_bounds__(256, 3)
       Pack<T, V> old;
       if (onto) old = load_pack<T, V>(out + key * width + column, aligned);
 #pragma unroll
-      for (int k = 0; k < V; ++k) sum.v[k] = onto ? static_cast<Compute<T>>(old.v[k]) : op.template identity<Compute<T>>();
+      for (int k = 0; k < V; ++k) sum.v[k] = onto ? static_cast<Compute<T>>(old.v[k]) : Op::template identity<Compute<T>>();
     };
     const auto finish = [&](bool unfinished) {
       if (key >= segments || skip) return;
@@ -235,7 +242,7 @@ __global__ void __launch_bounds__(256, 3)
         for (int i = 0; i < kAhead; ++i) {
           if (!present[i]) continue;
 #pragma unroll
-          for (int k = 0; k < V; ++k) sum.v[k] = op.apply(sum.v[k], static_cast<Compute<T>>(values[i].v[k]));
+          for (int k = 0; k < V; ++k) sum.v[k] = Op::apply(sum.v[k], static_cast<Compute<T>>(values[i].v[k]));
         }
         length += kAhead;
         continue;
@@ -256,7 +263,7 @@ __global__ void __launch_bounds__(256, 3)
         ++length;
         if (present[i]) {
 #pragma unroll
-          for (int k = 0; k < V; ++k) sum.v[k] = op.apply(sum.v[k], static_cast<Compute<T>>(values[i].v[k]));
+          for (int k = 0; k < V; ++k) sum.v[k] = Op::apply(sum.v[k], static_cast<Compute<T>>(values[i].v[k]));
         }
       }
     }
@@ -270,7 +277,7 @@ template <class T, class Op, int V>
 __global__ void __launch_bounds__(256)
     join_runs(const unsigned* keys, T* out, int64 count, int64 width, int64 segments, int64 chunk, int lanes,
               const Compute<T>* front, const Compute<T>* back, const int64* front_rows, const int64* back_rows,
-              int scale, Op op) {
+              int scale) {
   __shared__ Compute<T> shared[256 * V];
   __shared__ int64 shared_rows[256];
   __shared__ unsigned found;
@@ -304,12 +311,12 @@ __global__ void __launch_bounds__(256)
     Accumulator<T, V> sum;
     int64 length = 0;
 #pragma unroll
-    for (int k = 0; k < V; ++k) sum.v[k] = op.template identity<Compute<T>>();
+    for (int k = 0; k < V; ++k) sum.v[k] = Op::template identity<Compute<T>>();
     if (column < width) {
 #pragma unroll 4
       for (int64 part = from; part < to; ++part) {
 #pragma unroll
-        for (int k = 0; k < V; ++k) sum.v[k] = op.join(sum.v[k], front[part * width + column + k]);
+        for (int k = 0; k < V; ++k) sum.v[k] = Op::join(sum.v[k], front[part * width + column + k]);
         length += front_rows[part];
       }
     }
@@ -323,7 +330,7 @@ __global__ void __launch_bounds__(256)
       for (int k = 0; k < V; ++k) sum.v[k] = back[c * width + column + k];
       for (int w = 0; w < workers; ++w) {
 #pragma unroll
-        for (int k = 0; k < V; ++k) sum.v[k] = op.join(sum.v[k], shared[(w * lanes + lane_of) * V + k]);
+        for (int k = 0; k < V; ++k) sum.v[k] = Op::join(sum.v[k], shared[(w * lanes + lane_of) * V + k]);
         length += shared_rows[w * lanes + lane_of];
       }
       store_run<T, V>(out + key * width + column, sum, length, scale, aligned16(out));

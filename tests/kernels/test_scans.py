@@ -14,7 +14,9 @@ PATHS = {
     "rows walked, aligned": ((4, 13_000), 1, 1),
     "rows in tiles": ((2, 9001), 1, 132),
     "rows in tiles, aligned": ((2, 8200), 1, 132),
-    "columns, deep": ((300, 70), 0, 1),
+    "columns walked": ((2, 300, 70), 1, 1),
+    "columns walked, aligned": ((3, 700, 36), 1, 1),
+    "columns, deep": ((300, 70), 0, 4),
     "columns, many tiles": ((5000, 3), 0, 132),
     "columns, flat": ((2, 60, 40), 1, 4),
 }
