@@ -181,76 +181,105 @@ __global__ void __launch_bounds__(kScanThreads, 5)
   }
 }
 
-// Columns, whose elements are `inner` apart.
-// A block goes along 32 columns, as above along a row. A warp copies its R rows of a tile itself.
-template <class T> constexpr int kWalkedRows = sizeof(T) < 8 ? 16 : 8;
+// Columns, whose elements are `inner` apart. A block goes along 64 of them, as above along a row: a warp's access has two
+// columns for each lane, since short pieces of rows cost bandwidth. A warp copies its R rows of a tile itself.
+template <class T> constexpr int kWalkedRows = 32 / sizeof(T);  // two tiles fit into shared memory
 
 template <class T, template <class> class Op, int R>
-__global__ void __launch_bounds__(kScanThreads, 5)
+__global__ void __launch_bounds__(kScanThreads, 3)
     walk_columns(const T* input, T* output, int64 length, int64 inner, int64 blocks, int exclusive, int reverse) {
   using C = Compute<T>;
-  constexpr int kRows = kScanWarps * R, kPack = 16 / sizeof(T), kPacks = 32 / kPack;  // packs of a row
+  constexpr int V = 2, kRows = kScanWarps * R, kPack = 16 / sizeof(T), kPacks = 32 * V / kPack;  // packs of a row
   __shared__ Pack<T, kPack> ring[2][kScanWarps][R][kPacks];
-  __shared__ C sums[2][kScanWarps][32];
+  __shared__ Pack<C, V> sums[2][kScanWarps][32];
   const Op<T> op;
-  const int64 outer = blockIdx.x / blocks, first = (blockIdx.x - outer * blocks) * 32, column = first + lane();
-  const int64 corner = outer * length * inner + first, tiles = ceil_div(length, kRows);
-  const T* in = input + corner;
-  T* out = output + corner + lane();
-  const bool vector = inner % kPack == 0 && aligned16(input);
+  const int64 outer = blockIdx.x / blocks, first = (blockIdx.x - outer * blocks) * (32 * V), column = first + lane() * V;
+  const T* in = input + outer * length * inner;
+  T* out = output + outer * length * inner;
+  const bool vector = inner % kPack == 0 && aligned16(input) && aligned16(output);
+  const int64 tiles = ceil_div(length, kRows);
   const auto place = [&](int64 i) { return (reverse ? length - 1 - i : i) * inner; };
   const auto bring = [&](int64 at, int stage) {
 #pragma unroll
     for (int p = lane(); p < R * kPacks; p += 32) {
       const int row = p / kPacks, pack = p % kPacks;
-      const int64 i = at * kRows + warp() * R + row;
-      if (vector && i < length && first + pack * kPack < inner) {
-        copy_async(&ring[stage][warp()][row][pack], reinterpret_cast<const Pack<T, kPack>*>(in + place(i) + pack * kPack));
+      const int64 i = at * kRows + warp() * R + row, k = first + pack * kPack;
+      if (vector && i < length && k < inner) {
+        copy_async(&ring[stage][warp()][row][pack], reinterpret_cast<const Pack<T, kPack>*>(in + place(i) + k));
       }
     }
     commit_copies();
   };
   bring(0, 0);
   bring(1, 1);
-  C before = op.identity();
+  C before[V];
+#pragma unroll
+  for (int k = 0; k < V; ++k) before[k] = op.identity();
   for (int64 at = 0; at < tiles; ++at) {
     const int stage = static_cast<int>(at & 1);
     const int64 begin = at * kRows + warp() * R;
     const int rows = column >= inner || begin >= length ? 0 : length - begin < R ? static_cast<int>(length - begin) : R;
-    C x[R];
+    C x[R][V];
     wait_for_copies<1>();
     __syncwarp();
 #pragma unroll
     for (int r = 0; r < R; ++r) {
-      if (r >= rows) x[r] = op.identity();
-      else if (vector) x[r] = static_cast<C>(ring[stage][warp()][r][lane() / kPack].v[lane() % kPack]);
-      else x[r] = static_cast<C>(in[place(begin + r) + lane()]);
+      const T* copied = ring[stage][warp()][r][lane() * V / kPack].v + lane() * V % kPack;
+      Pack<T, V> read;
+      if (vector) read = *reinterpret_cast<const Pack<T, V>*>(copied);
+#pragma unroll
+      for (int k = 0; k < V; ++k) {
+        if (r >= rows || column + k >= inner) x[r][k] = op.identity();
+        else x[r][k] = static_cast<C>(vector ? read.v[k] : in[place(begin + r) + column + k]);
+      }
     }
     __syncwarp();
     bring(at + 2, stage);
-    C sum = x[0];
+    Pack<C, V> sum;
 #pragma unroll
-    for (int r = 1; r < R; ++r) sum = op.apply(sum, x[r]);
+    for (int k = 0; k < V; ++k) {
+      sum.v[k] = x[0][k];
+#pragma unroll
+      for (int r = 1; r < R; ++r) sum.v[k] = op.apply(sum.v[k], x[r][k]);
+    }
     sums[stage][warp()][lane()] = sum;
     __syncthreads();
-    C base = before;
+    C base[V];
 #pragma unroll
     for (int w = 0; w < kScanWarps; ++w) {
-      if (w == warp()) base = before;
-      before = op.apply(before, sums[stage][w][lane()]);
+      const Pack<C, V> next = sums[stage][w][lane()];
+#pragma unroll
+      for (int k = 0; k < V; ++k) {
+        if (w == warp()) base[k] = before[k];
+        before[k] = op.apply(before[k], next.v[k]);
+      }
     }
 #pragma unroll
     for (int r = 0; r < R; ++r) {
-      const C next = op.apply(base, x[r]);
-      if (r < rows) out[place(begin + r)] = static_cast<T>(exclusive ? base : next);
-      base = next;
+      Pack<T, V> made;
+#pragma unroll
+      for (int k = 0; k < V; ++k) {
+        const C next = op.apply(base[k], x[r][k]);
+        made.v[k] = static_cast<T>(exclusive ? base[k] : next);
+        base[k] = next;
+      }
+      if (r >= rows) continue;
+      T* to = out + place(begin + r) + column;
+      if (vector) {
+        *reinterpret_cast<Pack<T, V>*>(to) = made;
+        continue;
+      }
+#pragma unroll
+      for (int k = 0; k < V; ++k) {
+        if (column + k < inner) to[k] = made.v[k];
+      }
     }
   }
 }
 
 // A block per tile of 32 columns by kScanWarps warps of R rows each: for few columns.
 template <class T, template <class> class Op, int R>
-__global__ void __launch_bounds__(kScanThreads, 6)
+__global__ void __launch_bounds__(kScanThreads, R * sizeof(Compute<T>) > 64 ? 4 : 6)
     scan_columns(const T* input, T* output, int64 length, int64 inner, int64 blocks, int64 tiles, int exclusive,
                  int reverse, unsigned* ticket, unsigned* flags, Compute<T>* own, Compute<T>* all) {
   using C = Compute<T>;

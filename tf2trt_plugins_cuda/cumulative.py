@@ -15,11 +15,12 @@ from tf2trt_plugins_cuda.references import cumulative
 
 SOURCE = Path(__file__).with_suffix(".cu")
 _THREADS = 256
-#: Rows of a tile of columns, per warp and in all; elements per thread of a tile of a row.
-_ROWS = {"deep": 128, "flat": 64}
+_WARPS = _THREADS // 32
+#: Rows of a tile of columns for each warp; elements per thread of a tile of a row.
+_DEPTHS = (8, 16, 32)
 _EACH = 16
-#: Blocks per multiprocessor with which each can go along its rows or columns, waiting for no other.
-_WALKS = 4
+#: Blocks per multiprocessor with which each can go along its row or 64 columns, waiting for no other.
+_WALKS, _WALKS_COLUMNS = 4, 1.5
 
 
 def _launches(call: Call) -> None:
@@ -33,15 +34,7 @@ def _launches(call: Call) -> None:
     if inner == 1:
         _rows(call, outer, length, flags)
         return
-    blocks = ceil_div(inner, 32)
-    stripes = outer * blocks
-    if stripes >= _WALKS * call.device.multiprocessors:
-        call.launch("walk columns", stripes, _THREADS, x, y, length, inner, blocks, *flags)
-        return
-    depth = "deep" if length > _ROWS["flat"] else "flat"
-    tiles = ceil_div(length, _ROWS[depth])
-    state = _state(call, x.dtype, stripes * tiles, 32)
-    call.launch(depth, stripes * tiles, _THREADS, x, y, length, inner, blocks, tiles, *flags, *state)
+    _columns(call, outer, length, inner, flags)
 
 
 def _rows(call: Call, rows: int, length: int, flags: tuple[object, object]) -> None:
@@ -51,6 +44,20 @@ def _rows(call: Call, rows: int, length: int, flags: tuple[object, object]) -> N
         return
     tiles = ceil_div(length, _THREADS * _EACH)
     call.launch("rows", rows * tiles, _THREADS, x, y, length, tiles, *flags, *_state(call, x.dtype, rows * tiles, 1))
+
+
+def _columns(call: Call, outer: int, length: int, inner: int, flags: tuple[object, object]) -> None:
+    x, y = call.inputs[0], call.outputs[0]
+    blocks = ceil_div(inner, 64)
+    if outer * blocks >= _WALKS_COLUMNS * call.device.multiprocessors:
+        call.launch("walk columns", outer * blocks, _THREADS, x, y, length, inner, blocks, *flags)
+        return
+    depths = _DEPTHS if itemsize(x.dtype) < 8 else _DEPTHS[:-1]
+    depth = next((one for one in depths if one * _WARPS >= length), depths[-1])
+    tiles, blocks = ceil_div(length, depth * _WARPS), ceil_div(inner, 32)
+    stripes = outer * blocks
+    state = _state(call, x.dtype, stripes * tiles, 32)
+    call.launch(f"columns by {depth}", stripes * tiles, _THREADS, x, y, length, inner, blocks, tiles, *flags, *state)
 
 
 def _state(call: Call, dtype: str, tiles: int, width: int) -> tuple[object, ...]:
@@ -74,8 +81,7 @@ def _kernel(name: str, functor: str, types: str) -> Kernel:
             "rows": f"tf2trt::scan_rows<{{T}}, tf2trt::{functor}, {pack}, {_EACH} / ({pack})>",
             "walk rows": f"tf2trt::walk_rows<{{T}}, tf2trt::{functor}, {pack}, tf2trt::kWalked<{{T}}>>",
             "walk columns": f"tf2trt::walk_columns<{{T}}, tf2trt::{functor}, tf2trt::kWalkedRows<{{T}}>>",
-            "deep": f"tf2trt::scan_columns<{{T}}, tf2trt::{functor}, 16>",
-            "flat": f"tf2trt::scan_columns<{{T}}, tf2trt::{functor}, 8>",
+            **{f"columns by {depth}": f"tf2trt::scan_columns<{{T}}, tf2trt::{functor}, {depth}>" for depth in _DEPTHS},
         },
         shape=lambda x: [x],
         launches=_launches,

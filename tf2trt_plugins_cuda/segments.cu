@@ -237,10 +237,12 @@ __global__ void __launch_bounds__(256, 3)
         if (present[i]) values[i] = load_pack<T, V>(data + row * width + column, aligned_data);
       }
       fetch(at + kAhead);
-      if (ahead[kAhead - 1] == key && at + kAhead <= size) {  // all of one run
+      bool full = ahead[kAhead - 1] == key && at + kAhead <= size;  // all of one run, and to be counted
+#pragma unroll
+      for (int i = 0; i < kAhead; ++i) full = full && present[i];
+      if (full) {
 #pragma unroll
         for (int i = 0; i < kAhead; ++i) {
-          if (!present[i]) continue;
 #pragma unroll
           for (int k = 0; k < V; ++k) sum.v[k] = Op::apply(sum.v[k], static_cast<Compute<T>>(values[i].v[k]));
         }

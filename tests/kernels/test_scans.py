@@ -16,9 +16,10 @@ PATHS = {
     "rows in tiles, aligned": ((2, 8200), 1, 132),
     "columns walked": ((2, 300, 70), 1, 1),
     "columns walked, aligned": ((3, 700, 36), 1, 1),
-    "columns, deep": ((300, 70), 0, 4),
     "columns, many tiles": ((5000, 3), 0, 132),
-    "columns, flat": ((2, 60, 40), 1, 4),
+    "columns, one tile of 16": ((120, 70), 0, 4),
+    "columns, two tiles": ((300, 70), 0, 4),
+    "columns, one tile of 8": ((2, 60, 40), 1, 4),
 }
 
 
