@@ -8,8 +8,8 @@
 namespace tf2trt {
 
 // A reduction takes the next row into what it has with `apply`, and the parts of a run together with `join`. In segments a
-// maximum or minimum is the later operand unless the earlier one is beyond it; in scatters (`Maximum`, `Minimum`) what is
-// there stays unless the update is. They differ in what becomes of NaN, both as TensorFlow.
+// maximum or minimum of NaN and anything is NaN (TensorFlow's depends on places in memory); in scatters (`Maximum`,
+// `Minimum`) what is there stays unless the update is beyond it, as in TensorFlow.
 struct Sum {
   template <class C> static __device__ __forceinline__ C identity() { return C(0); }
   template <class C> static __device__ __forceinline__ C apply(C a, C b) { return add(a, b); }
@@ -23,20 +23,37 @@ struct Prod {
   template <class C> static __device__ __forceinline__ C apply(C a, C b) { return multiply(a, b); }
   template <class C> static __device__ __forceinline__ C join(C a, C b) { return multiply(a, b); }
 };
+template <class C> __device__ __forceinline__ C larger(C a, C b) {
+  if constexpr (same<C, float>) {
+#if defined(TF2TRT_HOST) || __CUDA_ARCH__ < 800
+    return a > b || a != a ? a : b;
+#else
+    float made;
+    asm("max.NaN.f32 %0, %1, %2;" : "=f"(made) : "f"(a), "f"(b));
+    return made;
+#endif
+  } else {
+    return a > b ? a : b;
+  }
+}
 struct Max {
   template <class C> static __device__ __forceinline__ C identity() {
     if constexpr (Traits<C>::floating) return -infinity();
     else return lowest<C>();
   }
-  template <class C> static __device__ __forceinline__ C apply(C a, C b) { return a > b ? a : b; }
+  template <class C> static __device__ __forceinline__ C apply(C a, C b) { return larger(a, b); }
   template <class C> static __device__ __forceinline__ C join(C a, C b) { return apply(a, b); }
 };
+template <class C> __device__ __forceinline__ C smaller(C a, C b) {
+  if constexpr (same<C, float>) return -larger(-a, -b);
+  else return a < b ? a : b;
+}
 struct Min {
   template <class C> static __device__ __forceinline__ C identity() {
     if constexpr (Traits<C>::floating) return infinity();
     else return highest<C>();
   }
-  template <class C> static __device__ __forceinline__ C apply(C a, C b) { return a < b ? a : b; }
+  template <class C> static __device__ __forceinline__ C apply(C a, C b) { return smaller(a, b); }
   template <class C> static __device__ __forceinline__ C join(C a, C b) { return apply(a, b); }
 };
 struct Maximum : Max {
@@ -237,12 +254,10 @@ __global__ void __launch_bounds__(256, 3)
         if (present[i]) values[i] = load_pack<T, V>(data + row * width + column, aligned_data);
       }
       fetch(at + kAhead);
-      bool full = ahead[kAhead - 1] == key && at + kAhead <= size;  // all of one run, and to be counted
-#pragma unroll
-      for (int i = 0; i < kAhead; ++i) full = full && present[i];
-      if (full) {
+      if (ahead[kAhead - 1] == key && at + kAhead <= size) {  // all of one run
 #pragma unroll
         for (int i = 0; i < kAhead; ++i) {
+          if (!present[i]) continue;
 #pragma unroll
           for (int k = 0; k < V; ++k) sum.v[k] = Op::apply(sum.v[k], static_cast<Compute<T>>(values[i].v[k]));
         }

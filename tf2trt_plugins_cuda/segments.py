@@ -78,7 +78,8 @@ KERNELS = (*UNSORTED.values(), *SORTED.values(), *COUNTED.values())
 def unsorted_segment(ctx: Context, data: Value, segment_ids: Value, num_segments: Dim) -> Value:
     """Rows of negative segments are left out, and those beyond the last, which TensorFlow's CPU kernel refuses.
 
-    An empty segment is 0 (Sum), 1 (Prod), the lowest (Max) or the highest number (Min).
+    An empty segment is 0 (Sum), 1 (Prod), the lowest (Max) or the highest number (Min). Of a segment with NaN the
+    maximum and minimum are NaN, where TensorFlow's CPU kernels go by its place in memory.
     """
     return ctx.launch(UNSORTED[ctx.node.op], data, segment_ids, segments=num_segments)[0]
 
@@ -98,7 +99,10 @@ def _(draw, gen, op):
 
 @op(*SORTED)
 def segment(ctx: Context, data: Value, segment_ids: Value) -> Value:
-    """As many segments as the last id says; empty ones are 0 (Prod: 1). Ids must be in order, as in TensorFlow."""
+    """As many segments as the last id says; empty ones are 0 (Prod: 1). Ids must be in order, as in TensorFlow.
+
+    Of a segment with NaN the maximum and minimum are NaN, where TensorFlow's CPU kernels go by its place in memory.
+    """
     if segment_ids.is_known:
         count = int(segment_ids.array[-1]) + 1 if segment_ids.array.size else 0
         return ctx.launch(SORTED[ctx.node.op], data, segment_ids, segments=count)[0]

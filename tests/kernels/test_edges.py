@@ -144,6 +144,21 @@ def test_grids_smaller_than_the_work(host):
         played(host, name, device=one, orders=(5,), **arrays)
 
 
+@pytest.mark.parametrize("name", ["SegmentMax", "SegmentMin", "UnsortedSegmentMax", "UnsortedSegmentMin"])
+def test_a_segment_with_nan_is_nan(name, host):
+    """Wherever it is, also where a long segment is reduced in parts."""
+    given = {"num_segments": 3} if name.startswith("Unsorted") else {}
+    ids = np.repeat(i(0, 1, 2), [40, 700, 10])
+    for place in (0, 39, 40, 56, 400, 739):
+        data = np.random.default_rng(place).normal(size=(750, 3)).astype(F)
+        data[place, 1] = NAN
+        one = DeviceFacts(multiprocessors=1)
+        (made,) = played(host, name, device=one, orders=(0, 1), data=data, segment_ids=ids, **given)
+        right = np.zeros((3, 3), bool)
+        right[ids[place], 1] = True
+        np.testing.assert_array_equal(np.isnan(made), right)
+
+
 def test_a_search_tree_that_holds_some_of_the_row(host):
     small = DeviceFacts(multiprocessors=1, shared_bytes=256)
     random = np.random.default_rng(2)

@@ -13,12 +13,12 @@ from tf2trt_core.kernels.declaration import Array
 
 Combine = Callable[[Array, Array], Array]
 
-#: How each reduction takes the next row; where one operand is NaN as TensorFlow's CPU kernels do.
+#: How each reduction takes the next row; scatters with NaN as TensorFlow's CPU kernels do.
 COMBINE: dict[str, Combine] = {
     "Sum": np.add,
     "Prod": np.multiply,
-    "Max": lambda a, b: np.where(a > b, a, b),
-    "Min": lambda a, b: np.where(a < b, a, b),
+    "Max": np.maximum,
+    "Min": np.minimum,
     "ScatterMax": lambda a, b: np.where(a < b, b, a),
     "ScatterMin": lambda a, b: np.where(b < a, b, a),
     "ScatterAdd": np.add,
