@@ -24,7 +24,7 @@ _WALKS, _WALKS_COLUMNS = 4, 1.5
 
 
 def _launches(call: Call) -> None:
-    (x,), (y,) = call.inputs, call.outputs
+    (x,) = call.inputs
     axis = call.number("axis") % max(len(x.shape), 1)
     length = x.shape[axis] if x.shape else 1
     outer, inner = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
