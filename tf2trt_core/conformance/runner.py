@@ -219,7 +219,8 @@ def _draw(aim: Target, judge: Executor, result: Result, max_examples: int, seed:
     once = Once()
 
     def attempt(trial: Trial) -> None:
-        key = once.begin(trial)
+        # after a failure it is hypothesis that tries again, and a rejection would be news to it
+        key = 0 if last else once.begin(trial)
         outcome = judge.judge(trial)
         if not last:
             result.add(trial, outcome)
@@ -228,7 +229,8 @@ def _draw(aim: Target, judge: Executor, result: Result, max_examples: int, seed:
         if outcome.verdict.failed:
             last[outcome.verdict] = Failure(trial, outcome)
             raise _FAILED[outcome.verdict](outcome.detail)
-        once.done(key)
+        if not last:
+            once.done(key)
 
     try:
         for_each(trials(aim), attempt, max_examples, seed)
