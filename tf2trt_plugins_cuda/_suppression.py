@@ -72,6 +72,14 @@ def _chunks(
         )  # fmt: skip
 
 
+def _agree_boxes(boxes: Any, scores: Any, similarity: Any, least: Any, sigma: Any) -> list[Any]:
+    return [(boxes, (*scores, 4)), *((one, ()) for one in (similarity, least, sigma))]
+
+
+def _agree_given(overlaps: Any, scores: Any, similarity: Any, least: Any) -> list[Any]:
+    return [(overlaps, (*scores, *scores)), (similarity, ()), (least, ())]
+
+
 def kernel(name: str, inputs: str, types: dict[str, str], reference: Callable[..., Any], *, pad: bool) -> Kernel:
     """One with boxes if it has ``types``, else with the similarity of each pair; ``pad``: outputs of fixed extents."""
     boxes = "T" in types
@@ -90,9 +98,7 @@ def kernel(name: str, inputs: str, types: dict[str, str], reference: Callable[..
         {**entries, **({"boxes": "tf2trt::sort_boxes<{T}>"} if boxes else {}), **sort_entries("unsigned")},
         shape=(lambda limit: [(limit,), (limit,), ()]) if pad else (lambda found: [(found,), (found,), ()]),
         launches=_launches,
-        agree=(lambda boxes, scores: [(boxes, (*scores, 4))])
-        if boxes
-        else (lambda overlaps, scores: [(overlaps, (*scores, *scores))]),
+        agree=_agree_boxes if boxes else _agree_given,
         sizes={} if pad else {"found": lambda scores, limit: minimum(scores[0], limit)},
         reference=reference,
         fma=False,

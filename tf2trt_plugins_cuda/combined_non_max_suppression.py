@@ -50,9 +50,10 @@ def _launches(call: Call) -> None:
     )  # fmt: skip
 
 
-def _agree(boxes: Any, scores: Any) -> list[Any]:
+def _agree(boxes: Any, scores: Any, similarity: Any, least: Any) -> list[Any]:
     """Boxes are of all classes together or of each."""
-    return [(boxes[:2], scores[:2]), (boxes[2:], (1 if boxes[2] == 1 else scores[2], 4))]
+    shapes = [(boxes[:2], scores[:2]), (boxes[2:], (1 if boxes[2] == 1 else scores[2], 4))]
+    return [*shapes, (similarity, ()), (least, ())]
 
 
 COMBINED = Kernel(

@@ -13,12 +13,12 @@ F32 = np.float32
 #: Inputs of a kernel that TensorFlow takes (shapes, in order), scalars, and other shapes for one input: which and what.
 ELEMENTWISE = (((2, 3), (3,)), {}, [(1, (2,)), (0, (3, 2)), (1, (3, 1, 4))])
 CASES = {
-    "non_max_suppression": (((5, 4), (5,), (), (), ()), {"limit": 3}, [(1, (6,)), (0, (4, 4)), (0, (5, 3))]),
-    "non_max_suppression_padded": (((5, 4), (5,), (), (), ()), {"limit": 3}, [(1, (6,)), (0, (5, 5))]),
-    "non_max_suppression_overlaps": (((5, 5), (5,), (), ()), {"limit": 3}, [(1, (6,)), (0, (5, 4))]),
+    "non_max_suppression": (((5, 4), (5,), (), (), ()), {"limit": 3}, [(1, (6,)), (0, (4, 4)), (0, (5, 3)), (2, (0,))]),
+    "non_max_suppression_padded": (((5, 4), (5,), (), (), ()), {"limit": 3}, [(1, (6,)), (0, (5, 5)), (4, (1,))]),
+    "non_max_suppression_overlaps": (((5, 5), (5,), (), ()), {"limit": 3}, [(1, (6,)), (0, (5, 4)), (3, (0,))]),
     "combined_non_max_suppression": (
         ((2, 5, 1, 4), (2, 5, 3), (), ()), {"per_class": 2, "total": 3, "pad_per_class": False, "clip": True},
-        [(0, (1, 5, 1, 4)), (0, (2, 4, 1, 4)), (0, (2, 5, 2, 4)), (0, (2, 5, 3, 3)), (1, (3, 5, 3))],
+        [(0, (1, 5, 1, 4)), (0, (2, 4, 1, 4)), (0, (2, 5, 2, 4)), (0, (2, 5, 3, 3)), (1, (3, 5, 3)), (2, (0,))],
     ),
     "crop_and_resize": (
         ((2, 6, 6, 3), (4, 4), (4,)), {"height": 2, "width": 2, "nearest": False, "extrapolation": 0.0},
