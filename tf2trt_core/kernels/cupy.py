@@ -38,7 +38,7 @@ def on_device(runner: DeviceRunner, cupy: Any) -> Execute:
             return address
 
         dtypes = [from_numpy(np.dtype(array.dtype)) for array in inputs]
-        shapes = [tuple(array.shape) for array in inputs]
+        shapes = [tuple(array.shape) for array in arrays]  # ``ascontiguousarray`` gives a scalar an axis
         call, prepared = runner.prepare(kernel, dtypes, shapes, scalars, place)
         prepared.enqueue(int(cupy.cuda.get_current_stream().ptr))
         found = [int(held[buffer].get()[0]) for buffer in call.sizes]
