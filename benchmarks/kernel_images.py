@@ -21,7 +21,8 @@ def rows(torch: Any) -> dict[str, Callable[[], Bench]]:
         "CombinedNonMaxSuppression": lambda: _classes(torch, 8, 2000, 90, levels=0),
         "CombinedNonMaxSuppression ties": lambda: _classes(torch, 8, 2000, 90, levels=256),
         "CropAndResize": lambda: _crops(torch, 1000),
-        "MaxPoolWithArgmax": lambda: _pooled(torch),
+        "MaxPoolWithArgmax": lambda: _pooled(torch, 64),
+        "MaxPoolWithArgmax large": lambda: _pooled(torch, 512),
     }
 
 
@@ -93,8 +94,8 @@ def _crops(torch: Any, count: int) -> Bench:
     )
 
 
-def _pooled(torch: Any) -> Bench:
-    data = torch.rand(64, 112, 112, 64, device="cuda")
+def _pooled(torch: Any, batch: int) -> Bench:
+    data = torch.rand(batch, 112, 112, 64, device="cuda")
     planes = data.permute(0, 3, 1, 2)  # TensorFlow's layout, as torch calls it
     pool = torch.nn.functional.max_pool2d
     scalars = {
@@ -108,4 +109,4 @@ def _pooled(torch: Any) -> Bench:
     }
     peers = {"torch": lambda _: pool(planes, 3, 2, return_indices=True)}
     kernel = module("max_pool_with_argmax").MAX_POOL_WITH_ARGMAX
-    return Bench("MaxPoolWithArgmax 64x112x112x64, 3x3 by 2", kernel, (data,), peers, scalars)
+    return Bench(f"MaxPoolWithArgmax {batch}x112x112x64, 3x3 by 2", kernel, (data,), peers, scalars)

@@ -332,21 +332,22 @@ def histograms(torch: Any) -> dict[str, Callable[[], Bench]]:
         name = f"Bincount {size} into 1024{', weighted' * weighted}"
         return Bench(name, kernels.BINCOUNT, (values, weights), peers, scalars)
 
-    def fixed() -> Bench:
-        values, limits = _random(torch, 1 << 26), torch.tensor([0.0, 1.0], device="cuda")
+    def fixed(size: int) -> Bench:
+        values, limits = _random(torch, size), torch.tensor([0.0, 1.0], device="cuda")
         peers: dict[str, Peer] = {
             "torch": lambda v, _: torch.histc(v, 256, 0, 1),
             "cupy": lambda v, _: importlib.import_module("cupy").histogram(v, 256, (0.0, 1.0))[0],
             "jax": lambda v, _: _jnp().histogram(v, 256, (0.0, 1.0))[0],
         }
-        name = f"HistogramFixedWidth {1 << 26} into 256"
+        name = f"HistogramFixedWidth {size} into 256"
         return Bench(name, kernels.FIXED_WIDTH, (values, limits), peers, {"bins": 256, "T": "int32"})
 
     return {
         "Bincount": lambda: counted(weighted=False),
         "Bincount weighted": lambda: counted(weighted=True),
         "Bincount large": lambda: counted(weighted=False, size=1 << 29),
-        "HistogramFixedWidth": fixed,
+        "HistogramFixedWidth": lambda: fixed(1 << 26),
+        "HistogramFixedWidth large": lambda: fixed(1 << 29),
     }
 
 
@@ -362,12 +363,17 @@ def chosen(torch: Any) -> dict[str, Callable[[], Bench]]:
         data = torch.randint(0, limit, (1 << 22,), device="cuda", dtype=torch.int32)
         return Bench(f"Unique {1 << 22} of {limit}", module("unique").UNIQUE, (data,), peers, {"axis": 0, "I": "int32"})
 
-    def where() -> Bench:
-        data = _random(torch, 1 << 26) < 0.5
+    def where(size: int) -> Bench:
+        data = torch.randint(0, 2, (size,), device="cuda", dtype=torch.bool)
         peers: dict[str, Peer] = {
             "torch": torch.nonzero,
             "cupy": lambda x: importlib.import_module("cupy").argwhere(x),
         }
-        return Bench(f"Where {1 << 26}, half", module("where").WHERE, (data,), peers)
+        return Bench(f"Where {size}, half", module("where").WHERE, (data,), peers)
 
-    return {"Unique": lambda: unique(1 << 20), "Unique few": lambda: unique(1000), "Where": where}
+    return {
+        "Unique": lambda: unique(1 << 20),
+        "Unique few": lambda: unique(1000),
+        "Where": lambda: where(1 << 26),
+        "Where large": lambda: where(1 << 29),
+    }

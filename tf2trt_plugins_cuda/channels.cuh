@@ -12,7 +12,7 @@ __device__ __forceinline__ int64 quotient(int64 a, int64 b) {
   return (a | b) >> 32 ? a / b : static_cast<int64>(static_cast<unsigned>(a) / static_cast<unsigned>(b));
 }
 
-// In one access of up to 16 bytes where the tensor is aligned.
+// In accesses of up to 16 bytes where the tensor is aligned.
 template <class T, int V> __device__ __forceinline__ Pack<T, V> load_channels(const T* from, bool aligned) {
   if (aligned) return *reinterpret_cast<const Pack<T, V>*>(from);
   Pack<T, V> made;
@@ -21,8 +21,15 @@ template <class T, int V> __device__ __forceinline__ Pack<T, V> load_channels(co
   return made;
 }
 template <class T, int V> __device__ __forceinline__ void store_channels(T* to, const Pack<T, V>& pack, bool aligned) {
+  constexpr int N = V < kPack<T> ? V : kPack<T>;
   if (aligned) {
-    *reinterpret_cast<Pack<T, V>*>(to) = pack;
+#pragma unroll
+    for (int k = 0; k < V; k += N) {
+      Pack<T, N> part;
+#pragma unroll
+      for (int j = 0; j < N; ++j) part.v[j] = pack.v[k + j];
+      *reinterpret_cast<Pack<T, N>*>(to + k) = part;
+    }
     return;
   }
 #pragma unroll

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tf2trt_core import NARROW, Context, Limit, Value, op
-from tf2trt_core.kernels import Call, Kernel
+from tf2trt_core.kernels import Call, Kernel, KernelError
 from tf2trt_plugins_cuda._sliding import before, extent, launch
 from tf2trt_plugins_cuda.references.windows import max_pool_with_argmax as reference
 
@@ -25,6 +25,9 @@ def _launches(call: Call) -> None:
     window = [call.number(name) for name in ("rows", "columns")]
     stride = [call.number(name) for name in ("row_stride", "column_stride")]
     same = bool(call.scalars["same"])
+    places = min(window[0], x.shape[1]) * x.shape[2]
+    if places >= 2**31:
+        raise KernelError(f"the rows of a window have {places} places; they are counted in 32 bits")
     border = [before(*numbers, same=same) for numbers in zip(x.shape[1:3], window, stride, strict=True)]
     numbers = map(np.int32, (*window, *stride))
     launch(call, "pool", y, x, *x.shape[1:], *y.shape[1:3], *numbers, *border, bool(call.scalars["batch"]))
@@ -68,7 +71,7 @@ def max_pool_with_argmax(
 
 @max_pool_with_argmax.cases
 def _(draw: Any, gen: Any) -> Any:
-    window, stride = ([draw(gen.integers(1, 3)) for _ in range(2)] for _ in range(2))
+    window, stride = ([draw(gen.integers(1, most)) for _ in range(2)] for most in (5, 3))
     height, width = (size + draw(gen.integers(0, 4)) for size in window)
     shape = (draw(gen.integers(1, 3)), height, width, draw(gen.sampled_from([1, 2, 3, 4, 8])))
     return gen.case(

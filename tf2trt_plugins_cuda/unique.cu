@@ -74,8 +74,8 @@ __global__ void __launch_bounds__(256)
 
 // Chooses the rows that are the first of their kind; slots become the first row of each kind.
 __global__ void __launch_bounds__(256)
-    mark_firsts(int64 count, unsigned* bits, int64* tiles, const unsigned* table, unsigned* slots) {
-  mark_chosen(count, bits, tiles, [&](int64 i) {
+    mark_firsts(int64 count, unsigned* bits, int* tiles, uint64* groups, const unsigned* table, unsigned* slots) {
+  mark_chosen(count, bits, tiles, groups, [&](int64 i) {
     const unsigned first = table[slots[i]];
     slots[i] = first;
     return first == static_cast<unsigned>(i);
@@ -84,8 +84,9 @@ __global__ void __launch_bounds__(256)
 
 // Numbers them; `leaders` are they.
 __global__ void __launch_bounds__(256)
-    number_firsts(int64 count, const unsigned* bits, const int64* tiles, unsigned* numbers, unsigned* leaders) {
-  keep_chosen(count, bits, tiles, [&](int64 i, int64 place) {
+    number_firsts(int64 count, const unsigned* bits, const int* tiles, const uint64* groups, int64* found,
+                  unsigned* numbers, unsigned* leaders) {
+  keep_chosen(chosen_of_tile(count, bits, tiles, groups, found), [&](int64 i, int64 place) {
     numbers[i] = static_cast<unsigned>(place);
     leaders[place] = static_cast<unsigned>(i);
   });

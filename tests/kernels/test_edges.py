@@ -170,6 +170,40 @@ def test_a_search_tree_that_holds_some_of_the_row(host):
         assert found.tolist() == [np.searchsorted(*pair, side).tolist() for pair in zip(rows, values, strict=True)]
 
 
+@pytest.mark.parametrize("size", [31, 32, 33, 8191, 8193, 258 * 8192 + 40])
+def test_places_beyond_a_tile_and_a_group_of_tiles(size, host):
+    random = np.random.default_rng(size)
+    chosen = random.random(size) < (0.5 if size < 10_000 else 0.01)
+    orders = (0, 1, 7) if size < 10_000 else (3,)
+    (made,) = played(host, "Where", orders=orders, input=chosen)
+    assert made.tolist() == np.flatnonzero(chosen)[:, None].tolist()
+
+
+@pytest.mark.parametrize("limits", [(0, 1), (-3.7, 2.9), (1e30, 3e38), (-1e-40, 3e-39), (1, 1 + 2**-20)])
+@pytest.mark.parametrize("bins", [1, 7, 256])
+def test_values_beside_the_edges_of_bins(limits, bins, host):
+    """Where a quotient in float32 falls into the next bin."""
+    low, high = map(F, limits)
+    edges = (np.linspace(low, high, bins + 1, dtype=np.float64)).astype(F)
+    beside = [np.nextafter(edges, F(end)) for end in (-INF, INF)]
+    random = np.random.default_rng(bins).uniform(low, high, 500).astype(F)
+    values = np.concatenate([edges, *beside, random, f(-INF, INF, NAN, 0, -3e38, 3e38)])
+    with np.errstate(all="ignore"):
+        played(host, "HistogramFixedWidth", values=values, value_range=f(low, high), nbins=bins)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("window", [(1, 3), (4, 5), (7, 2), (3, 7)])
+def test_windows_of_more_taps_than_are_taken_at_once(window, channels, host):
+    random = np.random.default_rng(channels)
+    data = random.integers(-3, 3, (2, 8, 9, channels)).astype(F)
+    data[random.random(data.shape) < 0.05] = NAN
+    data[random.random(data.shape) < 0.3] = -INF
+    for padding, strides in itertools.product(("SAME", "VALID"), ((1, 1), (2, 3))):
+        sizes = {"ksize": [1, *window, 1], "strides": [1, *strides, 1], "padding": padding}
+        played(host, "MaxPoolWithArgmax", input=data, **sizes, include_batch_in_index=True)
+
+
 # -- bits -----------------------------------------------------------------------------------------
 BITS = ("int8", "uint8", "int16", "uint16", "int32", "int64", "float16", "float32")
 
@@ -249,6 +283,10 @@ def test_plans_beyond_32_bits(name):
         ("non_max_suppression", ["float32"] * 5, [(2**31, 4), (2**31,), *[()] * 3], {"limit": 9}, "int32 does not"),
         ("combined_non_max_suppression", ["float32"] * 4, [(1, 2**20, 1, 4), (1, 2**20, 2**11), (), ()],
          {"per_class": 2**20, "total": 9, "pad_per_class": False, "clip": False}, "number them by int32"),
+        ("max_pool_with_argmax", ["float32"], [(1, 2**16, 2**15, 1)],
+         {"rows": 2**16, "columns": 1, "row_stride": 1, "column_stride": 1, "same": False, "batch": False,
+          "I": "int64"},
+         "2147483648 places; they are counted in 32 bits"),
         ("bincount", ["int32", "float32"], [(70000, 9), (0,)], {"bins": 9, "per_row": True, "binary": False}, "a grid"),
     ],
 )  # fmt: skip

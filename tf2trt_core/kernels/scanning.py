@@ -10,15 +10,17 @@ from tf2trt_core.kernels.plan import Buffer, Call, ceil_div
 THREADS = 256
 #: Elements of a tile, which a block has.
 _TILE = 32 * THREADS
+#: kTileGroup in the source.
+_GROUP = 256
 
 
 def choose_entries(mark: str, keep: str) -> dict[str, str]:
     """What a declaration's ``entries`` needs for ``choose``.
 
-    ``mark`` is an entry that calls ``mark_chosen``, its first parameters (count, bits, tiles); ``keep`` one that calls
-    ``keep_chosen``, with the same.
+    ``mark`` is an entry that calls ``mark_chosen``, its first parameters (count, bits, tiles, groups); ``keep`` one
+    that calls ``keep_chosen``, its first parameters (count, bits, tiles, groups, found).
     """
-    return {"mark": mark, "place": "tf2trt::place_tiles", "keep": keep}
+    return {"mark": mark, "keep": keep}
 
 
 def choose(call: Call, count: int, found: Buffer, mark: tuple[Any, ...], keep: tuple[Any, ...]) -> None:
@@ -26,7 +28,8 @@ def choose(call: Call, count: int, found: Buffer, mark: tuple[Any, ...], keep: t
     tiles = max(ceil_div(count, _TILE), 1)
     if tiles >= 2**31:
         raise KernelError(f"{tiles} tiles; a grid has 2147483647 blocks at most")
-    bits, before = call.workspace("int32", tiles * THREADS), call.workspace("int64", tiles)
-    call.launch("mark", tiles, THREADS, count, bits, before, *mark)
-    call.launch("place", 1, THREADS, before, tiles, found)
-    call.launch("keep", tiles, THREADS, count, bits, before, *keep)
+    bits, each = call.workspace("int32", tiles * THREADS), call.workspace("int32", tiles)
+    groups = call.workspace("int64", ceil_div(tiles, _GROUP))
+    call.memset(groups, 0)
+    call.launch("mark", tiles, THREADS, count, bits, each, groups, *mark)
+    call.launch("keep", tiles, THREADS, count, bits, each, groups, found, *keep)

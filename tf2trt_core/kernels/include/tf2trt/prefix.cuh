@@ -1,7 +1,7 @@
 // Exclusive sums over a block and over tiles, and choosing elements in order with them.
 //
-// Choosing is three launches: `mark_chosen` (a bit per element, how many in each tile), `place_tiles` (how many before
-// each tile), and `keep_chosen`, which calls a function for each element chosen.
+// Choosing is two launches: `mark_chosen` (a bit per element, how many in each tile), and `keep_chosen`, which calls a
+// function for each element chosen.
 #pragma once
 #include "base.cuh"
 
@@ -53,13 +53,32 @@ __global__ void __launch_bounds__(256) place_tiles(int64* tiles, int64 count, in
   if (total && threadIdx.x == 0) total[blockIdx.x] = before;
 }
 
-// A tile is 256 words of 32 elements; a block has a tile.
-constexpr int kChooseTile = 256 * 32;
+// A tile is 256 words of 32 elements; a block has a tile. Tiles are in groups, so that what was chosen before a tile is a
+// short sum: of the groups before its own, and of the tiles of its own.
+constexpr int kChooseTile = 256 * 32, kTileGroup = 256;
 
-// Bit i % 32 of bits[i / 32] says whether chosen(i); `tiles`: how many of each tile.
-template <class Chosen>
-__device__ __forceinline__ void mark_chosen(int64 count, unsigned* bits, int64* tiles, Chosen chosen) {
+// A thread's word of bits goes to bits[word]; `tiles`: how many of each tile; `groups`, which begin with zeros: of each
+// group.
+__device__ __forceinline__ void mark_word(int64 count, unsigned* bits, int* tiles, uint64* groups, unsigned mine) {
   __shared__ int found[8];
+  const int64 word = blockIdx.x * 256ll + threadIdx.x;
+  if (word * 32 < count) bits[word] = mine;
+  int many = __popc(mine);
+#pragma unroll
+  for (int step = 16; step > 0; step /= 2) many += __shfl_xor_sync(kFull, many, step);
+  if (lane() == 0) found[warp()] = many;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    int all = 0;
+    for (int w = 0; w < 8; ++w) all += found[w];
+    tiles[blockIdx.x] = all;
+    if (all) atomicAdd(groups + blockIdx.x / kTileGroup, static_cast<uint64>(all));
+  }
+}
+
+// Bit i % 32 of bits[i / 32] says whether chosen(i).
+template <class Chosen>
+__device__ __forceinline__ void mark_chosen(int64 count, unsigned* bits, int* tiles, uint64* groups, Chosen chosen) {
   const int64 begin = blockIdx.x * static_cast<int64>(kChooseTile) + warp() * 1024 + lane();
   unsigned votes = 0;  // lane u's are of the u-th 32 elements
 #pragma unroll 16
@@ -68,35 +87,45 @@ __device__ __forceinline__ void mark_chosen(int64 count, unsigned* bits, int64* 
     const unsigned these = __ballot_sync(kFull, i < count && chosen(i));
     if (lane() == u) votes = these;
   }
-  const int64 word = blockIdx.x * 256ll + threadIdx.x;
-  if (word * 32 < count) bits[word] = votes;
-  int mine = __popc(votes);
-#pragma unroll
-  for (int step = 16; step > 0; step /= 2) mine += __shfl_xor_sync(kFull, mine, step);
-  if (lane() == 0) found[warp()] = mine;
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    int all = 0;
-    for (int w = 0; w < 8; ++w) all += found[w];
-    tiles[blockIdx.x] = all;
-  }
+  mark_word(count, bits, tiles, groups, votes);
 }
 
-// Calls keep(i, how many were chosen before i) for each i that was chosen.
-template <class Keep>
-__device__ __forceinline__ void keep_chosen(int64 count, const unsigned* bits, const int64* tiles, Keep keep) {
+// What a block's tile has: the numbers within it of the elements chosen, how many those are, and how many there are
+// before.
+struct Tile {
+  const unsigned short* chosen;
+  int many;
+  int64 begin, before;
+};
+
+// The last block says how many were found in all.
+__device__ __forceinline__ Tile
+chosen_of_tile(int64 count, const unsigned* bits, const int* tiles, const uint64* groups, int64* found) {
+  __shared__ unsigned short chosen[kChooseTile];
+  __shared__ int64 sums[8];
   __shared__ int spare[8];
-  const int64 word = blockIdx.x * 256ll + threadIdx.x;
+  const unsigned tile = blockIdx.x, group = tile / kTileGroup;
+  const int64 word = tile * 256ll + threadIdx.x;
   const unsigned mine = word * 32 < count ? bits[word] : 0u;
-  int all;
-  const int before = block_prefix<int>(__popc(mine), spare, all);
-  const int64 base = tiles[blockIdx.x], begin = (word - lane()) * 32 + lane();
-#pragma unroll 4
-  for (int u = 0; u < 32; ++u) {
-    const unsigned these = __shfl_sync(kFull, mine, u);
-    const int earlier = __shfl_sync(kFull, before, u);
-    if (these >> lane() & 1u) keep(begin + u * 32, base + earlier + __popc(these & ((1u << lane()) - 1)));
-  }
+  int64 earlier = threadIdx.x < tile % kTileGroup ? tiles[group * kTileGroup + threadIdx.x] : 0;
+  for (unsigned g = threadIdx.x; g < group; g += 256) earlier += static_cast<int64>(groups[g]);
+#pragma unroll
+  for (int step = 16; step > 0; step /= 2) earlier += __shfl_xor_sync(kFull, earlier, step);
+  if (lane() == 0) sums[warp()] = earlier;
+  int many, at = block_prefix<int>(__popc(mine), spare, many);
+  for (unsigned left = mine; left; left &= left - 1)
+    chosen[at++] = static_cast<unsigned short>(threadIdx.x * 32 + __ffs(static_cast<int>(left)) - 1);
+  __syncthreads();
+  int64 before = 0;
+  for (int w = 0; w < 8; ++w) before += sums[w];
+  if (tile == gridDim.x - 1 && threadIdx.x == 0) *found = before + many;
+  return {chosen, many, tile * static_cast<int64>(kChooseTile), before};
+}
+
+// Calls keep(i, how many were chosen before i) for each i that was chosen, neighbours by neighbouring threads.
+template <class Keep> __device__ __forceinline__ void keep_chosen(const Tile& tile, Keep keep) {
+#pragma unroll 8
+  for (int k = threadIdx.x; k < tile.many; k += 256) keep(tile.begin + tile.chosen[k], tile.before + k);
 }
 
 }  // namespace tf2trt
