@@ -135,6 +135,19 @@ __device__ __forceinline__ float beta_density(float a, float b, float x) {
   return sqrtf(a * (b / sum) * 0.159154943f) * expf(exponent + stirling(sum) - stirling(a) - stirling(b));
 }
 
+// The sum of the power series of the incomplete beta function, for b x <= 1 and x <= 0.95: its terms fall as powers of x.
+__device__ __forceinline__ float beta_series(float a, float b, float x) {
+  float power = 1.0f, sum = 1.0f / a;
+  for (int i = 1; i < 1000; ++i) {
+    const float n = static_cast<float>(i);
+    power *= (n - b) / n * x;
+    const float term = power / (a + n);
+    sum += term;
+    if (!(fabsf(term) > 3e-8f * sum)) break;
+  }
+  return sum;
+}
+
 struct Betainc {
   TF2TRT_CALL float operator()(float a, float b, float x) const {
     if (a <= 0.0f || b <= 0.0f) return nan();
@@ -142,6 +155,8 @@ struct Betainc {
     if (!(x > 0.0f && x < 1.0f)) return nan();
     const float density = beta_density(a, b, x);
     if (x < (a + 1.0f) / (a + b + 2.0f)) return density * beta_fraction(a, b, x) / a;
+    // directly, where the difference from one would have few digits
+    if (b * x <= 1.0f && x <= 0.95f) return density * expf(-b * log1pf(-x)) * beta_series(a, b, x);
     return 1.0f - density * beta_fraction(b, a, 1.0f - x) / b;
   }
 };
