@@ -192,6 +192,13 @@ def test_values_beside_the_edges_of_bins(limits, bins, host):
         played(host, "HistogramFixedWidth", values=values, value_range=f(low, high), nbins=bins)
 
 
+def test_betainc_keeps_its_digits_where_its_complement_is_near_one(host):
+    """TensorFlow's answers in float64, of the same float32 inputs."""
+    a, b, x = f(0.63829786, 6.3405256), f(0.016022285, 0.000100917445), f(0.62425625, 0.880544)
+    (made,) = played(host, "Betainc", a=a, b=b, x=x)
+    np.testing.assert_allclose(made, [0.025960010066744987, 3.469543405569793e-05], rtol=5e-6)
+
+
 @pytest.mark.parametrize("channels", [1, 4])
 @pytest.mark.parametrize("window", [(1, 3), (4, 5), (7, 2), (3, 7)])
 def test_windows_of_more_taps_than_are_taken_at_once(window, channels, host):
